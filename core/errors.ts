@@ -1,0 +1,146 @@
+/**
+ * One closed table of error codes. The same code appears in REST replies, CLI output, staging failures, crash
+ * reasons and logs. `owner` says who can mend it, `http` is the REST status, `hint` says what to do.
+ */
+export interface ErrorEntry {
+  readonly owner: 'user' | 'operator' | 'platform';
+  readonly http: number;
+  readonly hint: string;
+}
+
+export const ERRORS = {
+  usage: { owner: 'user', http: 400, hint: 'See `unik COMMAND --help`.' },
+  bad_request: { owner: 'user', http: 400, hint: 'Correct the named field and send the request again.' },
+  not_found: { owner: 'user', http: 404, hint: 'List what exists with `unik ps -a` or `unik images`.' },
+  name_in_use: { owner: 'user', http: 409, hint: 'Choose another --name, or remove the other one with `unik rm`.' },
+  name_ambiguous: { owner: 'user', http: 409, hint: 'Give more characters of the id, or the full name.' },
+  conflict: { owner: 'user', http: 409, hint: 'Stop it first, or repeat with --force.' },
+  config_invalid: { owner: 'operator', http: 500, hint: 'Correct the file; docs/operating.md lists every key.' },
+
+  source_missing: { owner: 'user', http: 400, hint: 'Give the path of an existing application folder.' },
+  source_empty: { owner: 'user', http: 400, hint: 'Put the application into the folder first.' },
+  source_unreadable: { owner: 'user', http: 400, hint: 'Check the permissions of the named file.' },
+  language_unknown: {
+    owner: 'user',
+    http: 422,
+    hint: 'Add index.html, package.json, requirements.txt, go.mod, a runnable .jar, an ELF binary or a Procfile.',
+  },
+  procfile_invalid: { owner: 'user', http: 422, hint: 'Each line is `TYPE: COMMAND`, for example `web: ./server`.' },
+  command_needs_shell: {
+    owner: 'user',
+    http: 422,
+    hint: 'A unikernel runs one program: name the program and its arguments without pipes, `&&`, redirections or globs.',
+  },
+  command_missing: {
+    owner: 'user',
+    http: 422,
+    hint: 'Add a Procfile with `web: PROGRAM ARGS`, or a "start" script to package.json.',
+  },
+  program_missing: { owner: 'user', http: 422, hint: 'Build the program first, or correct the path in the Procfile.' },
+  library_missing: {
+    owner: 'user',
+    http: 422,
+    hint: 'Install the package that has this library, or link it statically.',
+  },
+  arch_mismatch: { owner: 'user', http: 422, hint: 'Build the program for the architecture of the machine.' },
+  toolchain_missing: { owner: 'operator', http: 422, hint: 'Install the named tool, or ship the app already built.' },
+  toolchain_failed: { owner: 'user', http: 422, hint: 'The lines above come from the build tool and name the cause.' },
+  disk_full: { owner: 'operator', http: 507, hint: 'Free space under $UNIK_HOME: `unik rmi`, `unik gc`.' },
+
+  image_missing: {
+    owner: 'user',
+    http: 404,
+    hint: 'Build it with `unik build DIR -t NAME`; list images with `unik images`.',
+  },
+  image_truncated: { owner: 'operator', http: 422, hint: 'Remove it with `unik rmi --force` and build the app again.' },
+  image_digest_mismatch: {
+    owner: 'operator',
+    http: 422,
+    hint: 'Remove it with `unik rmi --force` and build the app again.',
+  },
+  image_invalid: { owner: 'user', http: 422, hint: 'Build the image again with this version of unik.' },
+  image_in_use: { owner: 'user', http: 409, hint: 'Remove the instances that use it, or repeat with --force.' },
+  kernel_missing: {
+    owner: 'operator',
+    http: 422,
+    hint: 'Import one with `unik kernel import`, or run `npm start` once.',
+  },
+  kernel_invalid: {
+    owner: 'operator',
+    http: 422,
+    hint: 'Give a folder made by unpacking the distribution kernel package.',
+  },
+  kernel_in_use: { owner: 'operator', http: 409, hint: 'Remove the instances that use it first.' },
+  guest_unsupported: { owner: 'user', http: 422, hint: 'List the guests and what they run on with `unik guests`.' },
+
+  insufficient_memory: { owner: 'platform', http: 503, hint: 'Ask for less with -m, or stop other machines.' },
+  insufficient_disk: {
+    owner: 'platform',
+    http: 503,
+    hint: 'Ask for less with --disk, or free space under $UNIK_HOME.',
+  },
+  insufficient_machines: { owner: 'platform', http: 503, hint: 'Stop other machines, or raise max_machines.' },
+  port_taken: { owner: 'user', http: 409, hint: 'Choose another host port with -p HOST:GUEST.' },
+  provider_unavailable: { owner: 'operator', http: 503, hint: 'Run `unik doctor` to see which probe failed.' },
+  provider_unknown: { owner: 'user', http: 422, hint: 'List the providers with `unik provider ls`.' },
+  network_unavailable: { owner: 'operator', http: 503, hint: 'Run `unik doctor`; `--network user` needs no root.' },
+  machine_failed: { owner: 'platform', http: 502, hint: 'See `unik logs` for the last lines of its console.' },
+  start_timeout: { owner: 'user', http: 504, hint: 'See `unik logs`; raise --health-start-period if it needs longer.' },
+  timeout: { owner: 'platform', http: 504, hint: 'Try again; `unik events` shows what the daemon is doing.' },
+
+  daemon_unreachable: {
+    owner: 'user',
+    http: 503,
+    hint: 'Start it with `unik daemon` (or `npm start`), or set --host.',
+  },
+  daemon_running: {
+    owner: 'user',
+    http: 409,
+    hint: 'Stop the other daemon with `unik down`, or choose another $UNIK_HOME.',
+  },
+  unauthorized: { owner: 'user', http: 401, hint: 'Give the token that the operator set: UNIK_TOKEN.' },
+  not_supported: { owner: 'user', http: 501, hint: 'This provider does not offer that; see `unik provider ls`.' },
+  internal: {
+    owner: 'platform',
+    http: 500,
+    hint: 'This is a defect in unik: report it with the output of `unik doctor --json`.',
+  },
+} as const satisfies Record<string, ErrorEntry>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** Every failure a caller may see: what failed in `message`, which entry of the table in `code`. */
+export class UnikError extends Error {
+  override readonly name = 'UnikError';
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+  get hint(): string {
+    return ERRORS[this.code].hint;
+  }
+  get http(): number {
+    return ERRORS[this.code].http;
+  }
+}
+
+/** Wraps anything thrown, once, at a boundary. A UnikError passes unchanged; ENOSPC becomes `disk_full`. */
+export function toUnikError(err: unknown, fallback: ErrorCode = 'internal'): UnikError {
+  if (err instanceof UnikError) return err;
+  if (hasCode(err, 'ENOSPC') || hasCode(err, 'EDQUOT')) {
+    return new UnikError('disk_full', `no space left on the device: ${messageOf(err)}`, { cause: err });
+  }
+  return new UnikError(fallback, messageOf(err), { cause: err });
+}
+
+export function messageOf(err: unknown): string {
+  return err instanceof Error ? err.message : String(err);
+}
+
+/** True for a Node system error with this errno name, such as `ENOENT`. */
+export function hasCode(err: unknown, code: string): boolean {
+  return err instanceof Error && 'code' in err && err.code === code;
+}

@@ -1,0 +1,193 @@
+/**
+ * The nouns of the executor. Plain data: everything here survives JSON. Memory and disk are in MB (2^20 bytes),
+ * times in milliseconds since the epoch, durations in milliseconds with `_ms` in the name.
+ */
+import type { Millis } from '../core/clock.js';
+
+/** Diego's five phases, in order; `completed` is final. */
+export const PHASES = ['reserved', 'initializing', 'created', 'running', 'completed'] as const;
+export type Phase = (typeof PHASES)[number];
+
+/** `deployment/cell_id`: whose machines these are. A machine of another owner is never touched. */
+export type Owner = string;
+
+/** Instance guid: names one machine for its whole life, and is the idempotency token at the provider. */
+export type Key = string;
+
+export const GUESTS = ['linux', 'unikraft', 'nanos', 'osv', 'solo5', 'rumprun', 'multiboot'] as const;
+export type GuestName = (typeof GUESTS)[number];
+
+export const PROVIDERS = ['fake', 'qemu', 'aws', 'vsphere', 'virtualbox', 'openstack', 'arm'] as const;
+export type ProviderName = (typeof PROVIDERS)[number];
+
+export type Arch = 'x86_64' | 'aarch64';
+
+export interface PortMapping {
+  /** Address on this host that takes connections, `127.0.0.1` unless the user says otherwise. */
+  host_address: string;
+  /** 0: the provider chooses a free one; the handle then says which. */
+  host_port: number;
+  guest_port: number;
+  protocol: 'tcp' | 'udp';
+}
+
+export interface Limits {
+  /** What the application may use (design D17); the guest's own need is added by us. */
+  memory_mb: number;
+  /** What the application may write. */
+  disk_mb: number;
+  cpus: number;
+}
+
+/** Where an app may connect to. Deny wins over allow; without rules all but the denied ranges is allowed. */
+export interface EgressPolicy {
+  /** CIDRs denied on top of the built-in ones (host loopback, the host's addresses, link-local, other machines). */
+  deny: string[];
+  /** When given, only these are allowed (an LRP's `egress_rules`). */
+  rules?: EgressRule[];
+}
+
+export interface EgressRule {
+  protocol: 'tcp' | 'udp' | 'icmp' | 'all';
+  destinations: string[];
+  ports?: { start: number; end: number }[];
+}
+
+export const NETWORK_MODES = ['tap', 'user', 'isolated', 'none'] as const;
+/**
+ * `tap`: a tap in the machine's own network namespace, wired to the host by veth (needs root).
+ * `user`: the same namespace, wired by a user-mode stack. `isolated`: published ports only, no way out.
+ * `none`: no network device.
+ */
+export type NetworkMode = (typeof NETWORK_MODES)[number];
+
+export interface NetworkSpec {
+  mode: NetworkMode;
+  /** Name servers for the guest; empty: those of the host. */
+  dns: string[];
+  egress: EgressPolicy;
+}
+
+/** What a guest is told at run time (design 4.2). Values are arbitrary UTF-8. */
+export interface InstanceConfig {
+  schema: 1;
+  argv: string[];
+  cwd: string;
+  env: Record<string, string>;
+  hostname: string;
+  net: InstanceNet;
+  mounts: { source: string; path: string; readonly: boolean }[];
+  files: Record<string, string>;
+}
+
+export interface InstanceNet {
+  mode: 'static' | 'dhcp' | 'none';
+  /** CIDR, such as `10.201.0.2/30`. */
+  address?: string;
+  gateway?: string;
+  dns: string[];
+}
+
+export type CheckSpec =
+  | { kind: 'process' }
+  | { kind: 'port'; port: number; timeout_ms: number }
+  | { kind: 'http'; port: number; path: string; timeout_ms: number };
+
+export interface HealthSpec {
+  /** Must pass once before the instance counts as running. */
+  startup: CheckSpec;
+  /** How long startup may take; then the instance fails with `start_timeout`. 0: for ever. */
+  start_timeout_ms: number;
+  startup_interval_ms: number;
+  /** After startup: its failure completes the instance. */
+  liveness?: { check: CheckSpec; interval_ms: number; failures: number };
+  /** After startup: only decides whether traffic is sent. */
+  readiness?: { check: CheckSpec; interval_ms: number; failures: number };
+}
+
+/** What somebody asks the executor to run. */
+export interface InstanceSpec {
+  key: Key;
+  owner: Owner;
+  /** Shown to people; not unique here. */
+  name: string;
+  provider: ProviderName;
+  /** Digest of the image, `sha256:<hex>`. */
+  image: string;
+  /** Process type of the image whose argv runs; ignored where `argv` is given. */
+  process_type: string;
+  argv?: string[];
+  cwd?: string;
+  env: Record<string, string>;
+  hostname: string;
+  limits: Limits;
+  ports: PortMapping[];
+  network: NetworkSpec;
+  health: HealthSpec;
+  /** Time between SIGTERM and power-off. */
+  grace_ms: number;
+  /** Logs are kept under this id, so that a restarted app keeps one history. Default: the key. */
+  log_id: string;
+  labels: Record<string, string>;
+  /** A kernel entry's id; absent: the newest of the image's abi. */
+  kernel?: string;
+}
+
+/**
+ * How a machine ended. `reason` is for programs, `message` for people.
+ * `exited`: the application ended by itself; `killed`: the machine went away under it; `oom`: over its memory;
+ * `kernel_panic`: the guest's kernel died; `boot_failed`: it never came to the application;
+ * `unhealthy`: we ended it because a check failed; `stopped`: somebody asked for it.
+ */
+export interface Exit {
+  reason: 'exited' | 'killed' | 'oom' | 'kernel_panic' | 'boot_failed' | 'unhealthy' | 'start_timeout' | 'stopped';
+  /** Exit status of the application, 128+n when a signal n ended it; absent when it was never learnt. */
+  code?: number;
+  /** Name of the signal that ended the application, such as `SIGKILL`. */
+  signal?: string;
+  message: string;
+  at: Millis;
+}
+
+/** What a provider gives for a machine and takes back after our restart. JSON; versioned by the provider. */
+export interface MachineHandle {
+  provider: ProviderName;
+  key: Key;
+  owner: Owner;
+  version: number;
+  /** Ports as they are really published; never 0. */
+  ports: PortMapping[];
+  /** Address of the guest as this host reaches it, where it has one. */
+  address?: string;
+  /** The provider's own. Never holds a secret. */
+  data: Record<string, unknown>;
+}
+
+/** One machine's life on this cell: what `records.ts` keeps. */
+export interface Instance {
+  schema: 1;
+  spec: InstanceSpec;
+  phase: Phase;
+  handle?: MachineHandle;
+  /** The kernel entry it was booted with. */
+  kernel?: string;
+  stop_requested: boolean;
+  /** Traffic may be sent: running, and the readiness check (if any) passes. */
+  ready: boolean;
+  exit?: Exit;
+  /** Events that did not fit the phase; counted, never thrown. */
+  ignored_events: number;
+  reserved_at: Millis;
+  started_at?: Millis;
+  running_at?: Millis;
+  completed_at?: Millis;
+}
+
+export type StreamName = 'kernel' | 'stdout' | 'stderr';
+
+/** One line of console, without its line end. */
+export interface LogLine {
+  at: Millis;
+  stream: StreamName;
+  text: string;
+}
