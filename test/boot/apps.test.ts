@@ -15,7 +15,7 @@ interface Case {
 }
 
 const cases: Case[] = [
-  { kind: 'static', body: /Hello from a unikernel/, code: 0, memory: '32m' },
+  { kind: 'static', body: /Hello from a unikernel/, code: 143, memory: '32m' },
   { kind: 'node-deps', body: /packages/, lastWords: /bye/, code: 0, memory: '192m' },
   { kind: 'python', body: /python/i, lastWords: /bye/, code: 0, memory: '128m' },
   { kind: 'go', body: /go/i, lastWords: /bye/, code: 0, memory: '64m' },
