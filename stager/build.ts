@@ -108,7 +108,15 @@ async function prepareImage(
   if (options.withShell) addShell(tree, (name) => which(name, options.env));
 
   const processes = processesOf(chosen.commands ?? built.commands, folderSource(appDir), built, options);
-  const libraries = addLibraries({ tree, appDir, arch, programs: built.elf, processes: Object.values(processes) });
+  const libraries = addLibraries({
+    tree,
+    appDir,
+    arch,
+    programs: built.elf,
+    modules: built.modules ?? [],
+    folders: built.folders ?? [],
+    processes: Object.values(processes),
+  });
   findings.push(...libraries.findings);
   progress(`Libraries: ${libraries.added.length} of this host, for ${libraries.programs} programs and modules`);
   for (const finding of findings) progress(`${finding.level === 'warning' ? 'Warning' : 'Note'}: ${finding.message}`);

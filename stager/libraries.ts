@@ -15,6 +15,10 @@ export interface LibraryOptions {
   arch: Arch;
   /** ELF files on this host that must run. */
   programs: readonly string[];
+  /** ELF files on this host that may lack a library. */
+  modules: readonly string[];
+  /** Folders on this host that are in the image already. */
+  folders: readonly string[];
   processes: readonly { argv: readonly string[] }[];
 }
 
@@ -26,16 +30,17 @@ export interface LibraryOptions {
 export function addLibraries(options: LibraryOptions): { added: string[]; programs: number; findings: ImageFinding[] } {
   const { tree, appDir, arch } = options;
   const named = new Set(options.processes.map(({ argv }) => argv[0] ?? ''));
-  const required = [...options.programs];
+  const inApp = nativeFiles(tree);
+  const isNamed = (file: NativeFile): boolean => named.has(posix.join(APP_DIR, file.inApp));
+  const required = [...options.programs, ...inApp.filter(isNamed).map(({ path }) => path)];
+  const optional = [
+    ...options.modules.map((path) => ({ path, inApp: undefined })),
+    ...inApp.filter((file) => !isNamed(file)),
+  ];
+  const found = new Set(libraryClosure(required, { arch }));
   const findings: ImageFinding[] = [];
-  const found = new Set<string>();
   let programs = required.length;
-  for (const { inApp, path } of nativeFiles(tree)) {
-    if (named.has(posix.join(APP_DIR, inApp))) {
-      required.push(path);
-      programs += 1;
-      continue;
-    }
+  for (const { path, inApp: file } of optional) {
     const elf = readElf(path);
     if (elf?.arch !== arch || elf.kind === 'object') continue;
     programs += 1;
@@ -43,18 +48,24 @@ export function addLibraries(options: LibraryOptions): { added: string[]; progra
       libraryClosure([path], { arch }).forEach((library) => found.add(library));
     } catch (err) {
       if (!(err instanceof UnikError)) throw err;
-      findings.push({ level: 'warning', code: err.code, message: err.message.replace(`${appDir}/`, ''), file: inApp });
+      const message = `${err.message.replace(`${appDir}/`, '')}: what uses it will fail`;
+      findings.push({ level: 'info', code: err.code, message, ...(file === undefined ? {} : { file }) });
     }
   }
-  libraryClosure(required, { arch }).forEach((library) => found.add(library));
-  const added = [...found].filter((path) => !isInside(appDir, path)).sort();
+  const present = [appDir, ...options.folders];
+  const added = [...found].filter((path) => !present.some((dir) => isInside(dir, path))).sort();
   for (const path of added) addHostFile(tree, path);
   return { added, programs, findings };
 }
 
+interface NativeFile {
+  inApp: string;
+  path: string;
+}
+
 /** Files of the application that may be ELF files: executable ones, and those named as libraries and modules are. */
-function nativeFiles(tree: RootTree): { inApp: string; path: string }[] {
-  const files: { inApp: string; path: string }[] = [];
+function nativeFiles(tree: RootTree): NativeFile[] {
+  const files: NativeFile[] = [];
   const visit = (entry: Entry, inApp: string): void => {
     if (entry.kind === 'folder')
       entry.children.forEach((child, name) => visit(child, posix.join(inApp, fromKey(name))));

@@ -31,7 +31,7 @@ export const nodeToolchain: Toolchain = {
     return {
       ...(app === undefined ? {} : { app }),
       commands: start === undefined ? {} : { web: start.command },
-      programs: { node: INTERPRETER, nodejs: INTERPRETER },
+      programs: { node: [INTERPRETER], nodejs: [INTERPRETER] },
       path: ['node_modules/.bin'],
       elf: [node],
       env: { NODE_ENV: 'production' },
