@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { homedir, totalmem } from 'node:os';
-import { join, resolve } from 'node:path';
+import { totalmem } from 'node:os';
 import { z } from 'zod';
 import { hasCode, messageOf, UnikError } from '../core/errors.js';
+import { homePaths } from '../core/home.js';
 import { readJsonFile, writeJsonFile } from '../core/json-file.js';
 import { NETWORK_MODES, PROVIDERS } from '../executor/model.js';
 import { describeIssues } from './api/describe-issues.js';
@@ -62,25 +62,6 @@ export const configSchema = z.strictObject({
 });
 export type ConfigFile = z.output<typeof configSchema>;
 export type Config = Omit<ConfigFile, 'cell_id' | 'memory_mb'> & { home: string; owner: string; memory_mb: number };
-
-/** Paths a home consists of. */
-export const homePaths = (home: string) => ({
-  config: join(home, 'config.json'),
-  cellId: join(home, 'cell-id.json'),
-  socket: join(home, 'unik.sock'),
-  lock: join(home, 'daemon.lock'),
-  log: join(home, 'daemon.log'),
-  apps: join(home, 'apps'),
-  images: join(home, 'images'),
-  kernels: join(home, 'kernels'),
-});
-
-/** `$UNIK_HOME`, else `~/.unik`; absolute. */
-export function homeOf(env: Record<string, string | undefined>): string {
-  return resolve(
-    env['UNIK_HOME'] !== undefined && env['UNIK_HOME'] !== '' ? env['UNIK_HOME'] : join(homedir(), '.unik'),
-  );
-}
 
 /** Reads and completes the configuration of a home. Throws config_invalid naming file and key. */
 export async function loadConfig(home: string): Promise<Config> {

@@ -39,6 +39,8 @@ export class Apps {
   readonly #serial = new Serial();
   /** Restarts that wait for their back-off. */
   readonly #waiting = new Map<string, AbortController>();
+  /** Their new machine is not yet the executor's. */
+  readonly #booting = new Set<string>();
   readonly #readers = new Map<string, number>();
   #draining = false;
   #unsubscribe: () => void = () => undefined;
@@ -172,15 +174,17 @@ export class Apps {
     signal: AbortSignal,
   ): Promise<InstanceSummary | undefined> {
     const app = this.find(ref);
+    const close = until === 'removed' ? (): void => undefined : this.openReader(app);
     return this.#changes
       .until(() => {
         const gone = !this.#apps.has(app.id);
-        if (until === 'removed' ? gone : gone || this.#isOver(app))
-          return { row: gone && !app.exit ? undefined : this.#summary(app) };
+        if (gone) return { row: app.exit ? this.#summary(app) : undefined };
+        if (until === 'removed') return undefined;
         const row = this.#summary(app);
-        return until === 'running' && row.status === 'running' ? { row } : undefined;
+        return this.#isOver(app) || (until === 'running' && row.status === 'running') ? { row } : undefined;
       }, signal)
-      .then(({ row }) => row);
+      .then(({ row }) => row)
+      .finally(close);
   }
 
   find(ref: string): App {
@@ -203,11 +207,17 @@ export class Apps {
     };
   }
 
+  /** Key of the latest machine that the executor took; undefined while a new one is on its way there. */
+  bootedKey(app: App): string | undefined {
+    return this.#booting.has(app.id) ? undefined : app.key;
+  }
+
   /** Resolves with the key of a machine of this app other than `seen`, or undefined when it is over for good. */
   async nextMachine(app: App, seen: string | undefined, signal: AbortSignal): Promise<string | undefined> {
     const next = await this.#changes.until<{ key?: string }>(() => {
       if (!this.#apps.has(app.id)) return {};
-      if (app.key !== undefined && app.key !== seen) return { key: app.key };
+      const key = this.bootedKey(app);
+      if (key !== undefined && key !== seen) return { key };
       return this.#isOver(app) ? {} : undefined;
     }, signal);
     return next.key;
@@ -236,34 +246,27 @@ export class Apps {
   // --- one app's steps, each run inside its queue ---
 
   async #boot(app: App): Promise<void> {
-    if (app.key !== undefined) await this.deps.executor.remove(app.key);
-    app.key = randomUUID();
-    app.started_at = this.deps.clock.now();
-    app.wanted = true;
-    delete app.exit;
-    // The key is on disk before the machine exists: a crash between them leaves a key without a machine, never the reverse.
-    await this.#save(app);
-    this.#tell(app, 'start');
+    const { executor, clock } = this.deps;
+    if (app.key !== undefined) await executor.remove(app.key);
+    const key = randomUUID();
+    this.#booting.add(app.id);
     try {
-      const { key } = app;
-      await this.deps.executor.run({
-        ...app.template,
-        key,
-        owner: this.deps.executor.owner,
-        name: app.name,
-        log_id: app.id,
-      });
+      app.key = key;
+      app.started_at = clock.now();
+      app.wanted = true;
+      delete app.exit;
+      // On disk before the machine exists: a crash between them leaves a key without a machine, never the reverse.
+      await this.#save(app);
+      this.#tell(app, 'start');
+      await executor.run({ ...app.template, key, owner: executor.owner, name: app.name, log_id: app.id });
     } catch (err) {
       app.wanted = false;
-      await this.#ended(app, {
-        reason: 'start_failed',
-        status: 125,
-        message: messageOf(err),
-        at: this.deps.clock.now(),
-      });
+      await this.#ended(app, { reason: 'start_failed', status: 125, message: messageOf(err), at: clock.now() });
       throw err;
+    } finally {
+      this.#booting.delete(app.id);
+      this.#changes.emit();
     }
-    this.#changes.emit();
   }
 
   async #halt(app: App, timeoutMs: number | undefined, options: { keep?: boolean } = {}): Promise<void> {

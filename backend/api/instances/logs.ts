@@ -26,13 +26,9 @@ export async function* appLogs(
   };
   const close = apps.openReader(app);
   try {
-    if (!options.follow) {
-      yield* executor.logs(app.id, query, signal);
-      return;
-    }
-    let key = app.key;
-    if (key !== undefined) yield* executor.logs(app.id, { ...query, follow: true }, signal);
-    while (!signal.aborted) {
+    let key = apps.bootedKey(app);
+    yield* executor.logs(app.id, { ...query, follow: options.follow && key !== undefined }, signal);
+    while (options.follow && !signal.aborted) {
       key = await apps.nextMachine(app, key, signal);
       if (key === undefined) return;
       // The lines of earlier machines were given: go on where this one began.

@@ -222,5 +222,7 @@ type Side<R, D extends 'input' | 'output'> = (R extends { params: infer Z extend
   ? { params: Of<Z, D> }
   : unknown) &
   (R extends { query: infer Z extends z.ZodType } ? { query: Of<Z, D> } : unknown) &
-  (R extends { body: infer Z extends z.ZodType } ? { body: Of<Z, D> } : unknown);
+  (R extends { body: infer Z extends z.ZodType } ? Body<R, Of<Z, D>, D> : unknown);
+/** Where a raw body may be sent instead, the caller may leave the JSON one out. */
+type Body<R, B, D> = R extends { upload: string } ? (D extends 'input' ? { body?: B } : { body: B }) : { body: B };
 type Of<Z extends z.ZodType, D> = D extends 'input' ? z.input<Z> : z.output<Z>;
