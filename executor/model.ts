@@ -163,6 +163,13 @@ export interface MachineHandle {
   data: Record<string, unknown>;
 }
 
+/** What a machine takes from its host, MB. */
+export interface Charge {
+  /** The application's memory, the guest's own need and the provider's overhead. */
+  memory_mb: number;
+  disk_mb: number;
+}
+
 /** One machine's life on this cell: what `records.ts` keeps. */
 export interface Instance {
   schema: 1;
@@ -172,6 +179,10 @@ export interface Instance {
   /** The kernel entry it was booted with. */
   kernel?: string;
   stop_requested: boolean;
+  /** Why we are ending it, decided before the machine has ended. */
+  ending?: Pick<Exit, 'reason' | 'message'>;
+  /** What it is charged on this host (design D17), as long as something of its machine may exist. */
+  charge: Charge;
   /** Traffic may be sent: running, and the readiness check (if any) passes. */
   ready: boolean;
   exit?: Exit;

@@ -1,0 +1,71 @@
+import { UnikError } from '../core/errors.js';
+import type { ImageSource, KernelSource } from './executor.js';
+import type { Guest } from './guests/guest.js';
+import type { Image } from './images/image.js';
+import { makeInstanceConfig } from './instance-config.js';
+import type { KernelEntry } from './kernels/kernel.js';
+import type { Charge, GuestName, InstanceSpec, ProviderName } from './model.js';
+import { checkPairing } from './providers/pairings.js';
+import type { MachineSpec, Provider } from './providers/provider.js';
+
+export interface Catalogue {
+  images: ImageSource;
+  kernels: KernelSource;
+  guests: ReadonlyMap<GuestName, Guest>;
+  providers: ReadonlyMap<ProviderName, Provider>;
+}
+
+/** What an instance is made of, each part looked up. */
+export interface Parts {
+  image: Image & { dir: string };
+  kernel: KernelEntry & { dir: string };
+  guest: Guest;
+  provider: Provider;
+}
+
+/** Finds the parts. Throws image_*, kernel_*, provider_unknown, guest_unsupported. */
+export async function lookUp(spec: InstanceSpec, { images, kernels, guests, providers }: Catalogue): Promise<Parts> {
+  const provider = providers.get(spec.provider);
+  if (!provider) {
+    const known = [...providers.keys()].join(', ');
+    throw new UnikError('provider_unknown', `this cell has no provider ${spec.provider}; it has: ${known}`);
+  }
+  const image = await images.get(spec.image);
+  checkPairing(image.guest, spec.provider);
+  const guest = guests.get(image.guest);
+  if (!guest) throw new UnikError('guest_unsupported', `this cell has no guest ${image.guest}`);
+  const kernel = await kernels.pick({
+    abi: image.abi,
+    arch: image.arch,
+    ...(spec.kernel === undefined ? {} : { id: spec.kernel }),
+    ...(image.pin === undefined ? {} : { pin: image.pin }),
+  });
+  return { image, kernel, guest, provider };
+}
+
+/** What the machine costs this host (design D17). */
+export function chargeFor(spec: InstanceSpec, { kernel, provider }: Parts): Charge {
+  return {
+    memory_mb: spec.limits.memory_mb + kernel.overhead_mb + provider.overheadMb(),
+    disk_mb: spec.limits.disk_mb,
+  };
+}
+
+/** All the provider needs. Throws `bad_request` for what cannot be told to a guest. */
+export function machineSpec(spec: InstanceSpec, { image, kernel, guest }: Parts): MachineSpec {
+  const { maxCpus } = guest.capabilities;
+  if (spec.limits.cpus > maxCpus) {
+    throw new UnikError('bad_request', `limits.cpus: guest ${guest.name} uses at most ${maxCpus}`);
+  }
+  return {
+    key: spec.key,
+    owner: spec.owner,
+    name: spec.name,
+    limits: spec.limits,
+    ram_mb: spec.limits.memory_mb + kernel.overhead_mb,
+    boot: guest.plan(image, kernel, spec.limits),
+    ports: spec.ports,
+    network: spec.network,
+    config: makeInstanceConfig(spec, image),
+  };
+}

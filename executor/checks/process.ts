@@ -1,0 +1,6 @@
+import type { CheckResult } from './check.js';
+
+/** The machine lives: its end is noticed elsewhere and ends the checks, so there is nothing to look at. */
+export async function checkProcess(): Promise<CheckResult> {
+  return undefined;
+}

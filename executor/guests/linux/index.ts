@@ -1,0 +1,52 @@
+import { join } from 'node:path';
+import type { Guest } from '../guest.js';
+
+/** What an image for this guest asks of a kernel: our init, its channels and its two disks. */
+export const LINUX_ABI = 'linux-virtio-1';
+
+const MB = 1024 * 1024;
+
+/** Guest memory beside the application's, MB, by the file that the machine boots. Measured. */
+export const LINUX_OVERHEAD_MB = { vmlinuz: 80, vmlinux: 80 } as const;
+
+/** What every machine's kernel is told. */
+const PARAMETERS = [
+  'console=ttyS0',
+  // Errors and worse; the progress of a boot is no news to who reads the console.
+  'quiet',
+  // A panic resets at once, and a reset ends a machine that may not reboot; `t` is the shortest way to one.
+  'panic=-1',
+  'reboot=t',
+  // Half a second of self-tests under emulation.
+  'cryptomgr.notests',
+  // Loading modules and mounting wait for grace periods, which one processor can have at once.
+  'rcupdate.rcu_expedited=1',
+];
+
+/**
+ * ACPI's interrupt routing costs a second under emulation, and virtio needs none of it: its interrupts are messages to
+ * the local APIC. Several processors are found only with it.
+ */
+const ONE_PROCESSOR = ['acpi=noirq', 'lapic'];
+
+/** One application on the distribution's kernel. See docs/guest-protocol.md and `init/`. */
+export const linux: Guest = {
+  name: 'linux',
+  capabilities: { signals: true, exitStatus: true, stderrApart: true, fork: true, maxCpus: 16 },
+  plan(image, kernel, limits) {
+    return {
+      guest: 'linux',
+      arch: image.arch,
+      kernel: join(kernel.dir, kernel.files.kernel),
+      ...(kernel.files.initrd === undefined ? {} : { initrd: join(kernel.dir, kernel.files.initrd) }),
+      cmdline: [...PARAMETERS, ...(limits.cpus > 1 ? [] : ONE_PROCESSOR), `unik.memory_mb=${limits.memory_mb}`].join(
+        ' ',
+      ),
+      disks: [
+        { source: { kind: 'file', path: join(image.dir, image.root.file) }, readonly: true },
+        { source: { kind: 'scratch', bytes: limits.disk_mb * MB }, readonly: false },
+      ],
+      channels: { kind: 'virtio-serial' },
+    };
+  },
+};

@@ -1,0 +1,169 @@
+#include "app.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "files.h"
+#include "host.h"
+
+#define CGROUP "/sys/fs/cgroup/app"
+
+/* What went wrong in the child between fork and exec. */
+struct start_error {
+  int reason; /* errno */
+  char step[16];
+};
+
+static long memory_limit_mb(void) {
+  static const char name[] = "unik.memory_mb=";
+  char *line = file_read("/proc/cmdline");
+  char *found = line ? strstr(line, name) : NULL;
+  long megabytes = found ? strtol(found + sizeof name - 1, NULL, 10) : 0;
+  file_free(line);
+  return megabytes;
+}
+
+void app_prepare_cgroup(void) {
+  char bytes[32];
+  long megabytes = memory_limit_mb();
+  if (mount("cgroup2", "/sys/fs/cgroup", "cgroup2", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0) {
+    host_fail(126, "mount cgroup2: %s", strerror(errno));
+  }
+  if (!file_write("/sys/fs/cgroup/cgroup.subtree_control", "+memory +pids +cpu") || mkdir(CGROUP, 0755) < 0) {
+    host_fail(126, "make a cgroup: %s", strerror(errno));
+  }
+  if (megabytes > 0) {
+    snprintf(bytes, sizeof bytes, "%ld", megabytes * 1024 * 1024);
+    if (!file_write(CGROUP "/memory.max", bytes)) host_fail(126, "limit memory: %s", strerror(errno));
+  }
+  file_write(CGROUP "/memory.swap.max", "0"); /* a kernel without swap lacks the file */
+  file_write(CGROUP "/memory.oom.group", "1");
+  /* Where the whole machine runs short, init is the last thing to lose. */
+  file_write("/proc/self/oom_score_adj", "-1000");
+}
+
+static void limit(int resource, rlim_t soft, rlim_t hard) {
+  setrlimit(resource, &(struct rlimit){soft, hard});
+}
+
+static bool drop_privileges(void) {
+  for (int capability = 0; capability <= 63; capability++) prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
+  if (setgroups(0, NULL) < 0 || setresgid(APP_UID, APP_UID, APP_UID) < 0 || setresuid(APP_UID, APP_UID, APP_UID) < 0) {
+    return false;
+  }
+  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
+}
+
+static const char *path_in(char *const *env) {
+  for (; *env; env++) {
+    if (strncmp(*env, "PATH=", 5) == 0) return *env + 5;
+  }
+  return "/usr/local/bin:/usr/bin:/bin";
+}
+
+/* execvp with the PATH of the new environment and without its fallback to a shell. Returns only to fail, with errno. */
+static void exec_by_path(char *const *argv, char *const *env) {
+  if (strchr(argv[0], '/')) {
+    execve(argv[0], argv, env);
+    return;
+  }
+  int reason = ENOENT;
+  char candidate[4096];
+  for (const char *folder = path_in(env); folder;) {
+    size_t length = strcspn(folder, ":");
+    snprintf(candidate, sizeof candidate, "%.*s/%s", (int)length, length ? folder : ".", argv[0]);
+    execve(candidate, argv, env);
+    if (errno != ENOENT && errno != ENOTDIR) reason = errno;
+    folder = folder[length] ? folder + length + 1 : NULL;
+  }
+  errno = reason;
+}
+
+static _Noreturn void report(int channel, const char *step) {
+  struct start_error error = {.reason = errno};
+  snprintf(error.step, sizeof error.step, "%s", step);
+  if (write(channel, &error, sizeof error) < 0) _exit(126);
+  _exit(127);
+}
+
+static _Noreturn void become_app(const struct config *config, int out, int err, int channel) {
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, NULL);
+  setsid();
+  if (!file_write(CGROUP "/cgroup.procs", "0")) report(channel, "cgroup");
+  file_write("/proc/self/oom_score_adj", "0");
+  int nothing = open("/dev/null", O_RDONLY);
+  if (dup2(nothing, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0) report(channel, "descriptors");
+  if (nothing > 2) close(nothing);
+  limit(RLIMIT_NOFILE, 65536, 65536);
+  limit(RLIMIT_CORE, 0, 0);
+  umask(022);
+  if (!drop_privileges()) report(channel, "privileges");
+  if (chdir(config->cwd) < 0) report(channel, "cwd");
+  exec_by_path(config->argv, config->env);
+  report(channel, "exec");
+}
+
+/* Pipes belong to who made them; the application must be able to open /dev/stdout anew. */
+static void make_output(int ends[2]) {
+  if (pipe2(ends, O_CLOEXEC) < 0 || fchown(ends[1], APP_UID, APP_UID) < 0) host_fail(126, "pipe: %s", strerror(errno));
+}
+
+static const char *why(int reason) {
+  switch (reason) {
+    case ENOENT: return "no such file in the image (or its interpreter is missing)";
+    case ENOEXEC: return "not a program for this machine";
+    case E2BIG: return "arguments and environment are too long: 128 KB for one value, 2 MB for all";
+    default: return strerror(reason);
+  }
+}
+
+static void await_exec(int channel, const struct config *config) {
+  struct start_error error;
+  ssize_t got;
+  do got = read(channel, &error, sizeof error);
+  while (got < 0 && errno == EINTR);
+  close(channel);
+  if (got != (ssize_t)sizeof error) return; /* closed by exec */
+  int code = error.reason == ENOENT ? 127 : 126;
+  if (strcmp(error.step, "exec") == 0) host_fail(code, "%s: %s", config->argv[0], why(error.reason));
+  if (strcmp(error.step, "cwd") == 0) host_fail(126, "cwd %s: %s", config->cwd, strerror(error.reason));
+  host_fail(126, "%s: %s", error.step, strerror(error.reason));
+}
+
+struct app app_start(const struct config *config) {
+  int out[2], err[2], channel[2];
+  make_output(out);
+  make_output(err);
+  if (pipe2(channel, O_CLOEXEC) < 0) host_fail(126, "pipe: %s", strerror(errno));
+  pid_t pid = fork();
+  if (pid < 0) host_fail(126, "fork: %s", strerror(errno));
+  if (pid == 0) become_app(config, out[1], err[1], channel[1]);
+  close(out[1]);
+  close(err[1]);
+  close(channel[1]);
+  await_exec(channel[0], config);
+  return (struct app){pid, out[0], err[0]};
+}
+
+void app_kill_all(void) { file_write(CGROUP "/cgroup.kill", "1"); }
+
+bool app_ran_out_of_memory(void) {
+  static const char name[] = "\noom_kill ";
+  char *events = file_read(CGROUP "/memory.events");
+  char *found = events ? strstr(events, name) : NULL;
+  bool killed = found && strtol(found + sizeof name - 1, NULL, 10) > 0;
+  file_free(events);
+  return killed;
+}

@@ -1,0 +1,14 @@
+/* From a bare kernel to a root file system: everything that does not need the instance config. */
+#ifndef UNIK_BOOT_H
+#define UNIK_BOOT_H
+
+/* proc, sys and dev: what the rest of init works with. */
+void boot_mount_kernel_filesystems(void);
+/* Loads the files named in /modules/order, one a line, in that order. */
+void boot_load_modules(void);
+/* /dev/vda read-only below, /dev/vdb writable above: makes that the root of this process. */
+void boot_switch_root(void);
+/* What programs expect to find in a running system: pts, shm, links in /dev, temporary folders, settings. */
+void boot_furnish_root(void);
+
+#endif

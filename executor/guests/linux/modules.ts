@@ -1,0 +1,66 @@
+/** Which kernel modules the Linux guest needs, and the order in which they can be loaded. */
+
+/** In the order their drivers should come up: the ports first, because the host waits for them. */
+export const WANTED_MODULES = ['virtio_pci', 'virtio_console', 'virtio_blk', 'erofs', 'overlay', 'virtio_net'] as const;
+
+/**
+ * `wanted` and all they depend on, each after its own dependencies. `depends` gives the direct dependencies of a
+ * module, or undefined when the kernel has it built in; it throws for a module that is nowhere.
+ */
+export function loadOrder(
+  wanted: readonly string[],
+  depends: (name: string) => readonly string[] | undefined,
+): string[] {
+  const order: string[] = [];
+  const seen = new Set<string>();
+  const visit = (name: string): void => {
+    if (seen.has(name)) return;
+    seen.add(name);
+    const direct = depends(name);
+    if (!direct) return;
+    direct.forEach(visit);
+    order.push(name);
+  };
+  wanted.forEach(visit);
+  return order;
+}
+
+/** `virtio-rng.ko.xz` and `virtio_rng` are the same module. */
+export function moduleName(file: string): string {
+  const base = file.slice(file.lastIndexOf('/') + 1);
+  return base.replace(/\.ko(\.[a-z0-9]+)?$/, '').replaceAll('-', '_');
+}
+
+/** The `key=value` facts in a module's `.modinfo` section; of repeated keys the last. Undefined: no such section. */
+export function moduleInfo(elf: Uint8Array): Map<string, string> | undefined {
+  const section = elfSection(Buffer.from(elf.buffer, elf.byteOffset, elf.byteLength), '.modinfo');
+  if (!section) return undefined;
+  const pairs = section.toString('latin1').split('\0').filter(Boolean);
+  return new Map(pairs.map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]));
+}
+
+/** The bytes of a named section of a 64-bit little-endian ELF file. */
+function elfSection(elf: Buffer, wanted: string): Buffer | undefined {
+  if (elf.length < 64 || elf.readUInt32BE(0) !== 0x7f454c46 || elf[4] !== 2 || elf[5] !== 1) return undefined;
+  const table = Number(elf.readBigUInt64LE(0x28));
+  const size = elf.readUInt16LE(0x3a);
+  const count = elf.readUInt16LE(0x3c);
+  const header = (index: number): Section => {
+    const at = table + index * size;
+    const offset = Number(elf.readBigUInt64LE(at + 0x18));
+    return { name: elf.readUInt32LE(at), bytes: elf.subarray(offset, offset + Number(elf.readBigUInt64LE(at + 0x20))) };
+  };
+  if (table + count * size > elf.length) return undefined;
+  const names = header(elf.readUInt16LE(0x3e)).bytes;
+  for (let index = 0; index < count; index++) {
+    const { name, bytes } = header(index);
+    if (names.subarray(name, names.indexOf(0, name)).toString() === wanted) return bytes;
+  }
+  return undefined;
+}
+
+interface Section {
+  /** Offset in the table of names. */
+  name: number;
+  bytes: Buffer;
+}

@@ -1,0 +1,63 @@
+import { UnikError } from '../core/errors.js';
+import type { Image } from './images/image.js';
+import type { InstanceConfig, InstanceSpec } from './model.js';
+
+/**
+ * What the guest is told, but for its network. The environment of the instance wins over what we derive from its
+ * limits, and that over the image's defaults. Throws `bad_request`.
+ */
+export function makeInstanceConfig(spec: InstanceSpec, image: Image): Omit<InstanceConfig, 'net'> {
+  const port = spec.ports[0]?.guest_port ?? image.ports[0];
+  const env = {
+    ...image.env,
+    MEMORY_LIMIT: `${spec.limits.memory_mb}m`,
+    ...(port === undefined ? {} : { PORT: String(port) }),
+    ...spec.env,
+  };
+  checkEnv(env);
+  const { argv, cwd } = chooseCommand(spec, image, env);
+  return { schema: 1, argv, cwd, env, hostname: spec.hostname, mounts: [], files: {} };
+}
+
+function chooseCommand(spec: InstanceSpec, image: Image, env: Record<string, string>): { argv: string[]; cwd: string } {
+  // Object.hasOwn: a process type may be called `constructor`.
+  const chosen = Object.hasOwn(image.processes, spec.process_type) ? image.processes[spec.process_type] : undefined;
+  if (spec.argv) {
+    if (!spec.argv[0]) throw new UnikError('bad_request', 'argv: the program to run is missing');
+    return { argv: spec.argv, cwd: spec.cwd ?? chosen?.cwd ?? '/' };
+  }
+  if (!chosen) {
+    const known = Object.keys(image.processes).sort().join(', ') || 'none';
+    throw new UnikError(
+      'bad_request',
+      `process_type: the image has no process ${JSON.stringify(spec.process_type)}; it has: ${known}`,
+    );
+  }
+  const argv = chosen.expand ? chosen.argv.map((word) => expand(word, env)) : chosen.argv;
+  return { argv, cwd: spec.cwd ?? chosen.cwd };
+}
+
+/**
+ * Replaces `$NAME`, `${NAME}` and `${NAME:-default}` from `env`, once and without splitting. An unset variable is
+ * empty; the default stands in for one that is unset or empty. Any other dollar sign stays as it is.
+ */
+export function expand(word: string, env: Record<string, string>): string {
+  return word.replace(
+    /\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)(?::-([^}]*))?\})/g,
+    (_all, plain: string | undefined, braced: string | undefined, fallback: string | undefined) => {
+      const name = plain ?? braced ?? '';
+      const value = Object.hasOwn(env, name) ? env[name] : undefined;
+      return value || fallback || '';
+    },
+  );
+}
+
+/** An environment reaches a program as `NAME=value` ended by a zero byte. */
+function checkEnv(env: Record<string, string>): void {
+  for (const [name, value] of Object.entries(env)) {
+    if (name === '' || /[=\0]/.test(name)) {
+      throw new UnikError('bad_request', `env: ${JSON.stringify(name)} is not a name: it is empty or holds "="`);
+    }
+    if (value.includes('\0')) throw new UnikError('bad_request', `env: the value of ${name} holds a zero byte`);
+  }
+}

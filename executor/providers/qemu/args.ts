@@ -1,0 +1,145 @@
+import { createHash } from 'node:crypto';
+import { UnikError } from '../../../core/errors.js';
+import type { BootPlan } from '../../guests/guest.js';
+import type { PortMapping } from '../../model.js';
+
+/** File names inside the machine's own folder, which is QEMU's working directory: the command line names no other path. */
+export const FILES = {
+  kernel: 'kernel',
+  initrd: 'initrd',
+  scratch: (index: number) => `disk${index}.img`,
+  /** QMP sockets: one client each, so one for commands and one for events. */
+  commands: 'q1',
+  events: 'q2',
+  config: 'c',
+  serial: 'serial.log',
+  out: 'out.log',
+  err: 'err.log',
+  control: 'control.log',
+} as const;
+
+/** How the machine's network device is wired on this side. */
+export type NetDevice =
+  | { kind: 'none' }
+  /** An interface that exists already in QEMU's network namespace. */
+  | { kind: 'tap'; ifname: string }
+  /** QEMU's own stack: the published ports and nothing else. */
+  | { kind: 'restricted'; ports: readonly PortMapping[] };
+
+export interface QemuArgsInput {
+  /** Names the process (15 characters count) and the machine. */
+  key: string;
+  boot: Pick<BootPlan, 'cmdline' | 'disks' | 'channels'> & { initrd?: boolean };
+  ram_mb: number;
+  cpus: number;
+  accelerator: Accelerator;
+  net: NetDevice;
+}
+
+export type Accelerator = 'kvm' | 'tcg';
+
+/** Megabytes of translated code that QEMU may keep per machine; part of `overheadMb`. */
+export const TRANSLATION_BUFFER_MB = 32;
+
+/** Every machine has a network of its own, so all may have one address; devices then depend on image and size only. */
+export const GUEST_MAC = '02:75:6e:69:6b:01';
+
+/**
+ * QEMU's arguments: a pure function of image, size and ports (design section 5). Nothing of the instance
+ * config is here: a command line can be read by everybody on the host.
+ */
+export function qemuArgs(input: QemuArgsInput): string[] {
+  return [
+    ...machine(input),
+    ...boot(input),
+    ...serial(),
+    ...(input.boot.channels.kind === 'virtio-serial' ? channels() : []),
+    ...input.boot.disks.flatMap(disk),
+    ...network(input.net),
+    ...['-device', 'virtio-rng-pci'],
+    ...qmp(FILES.commands),
+    ...qmp(FILES.events),
+  ];
+}
+
+function machine({ key, ram_mb, cpus, accelerator }: QemuArgsInput): string[] {
+  return [
+    ...['-name', `guest=${option(key)},process=${processName(key)}`],
+    ...['-uuid', uuidOf(key)],
+    // microvm hung at random under emulation; pc never did.
+    ...['-M', 'pc'],
+    ...['-accel', accelerator === 'kvm' ? 'kvm' : `tcg,tb-size=${TRANSLATION_BUFFER_MB}`],
+    ...['-cpu', accelerator === 'kvm' ? 'host' : 'max'],
+    ...['-m', String(ram_mb)],
+    ...['-smp', String(cpus)],
+    ...['-nodefaults', '-no-user-config', '-no-reboot'],
+    ...['-display', 'none'],
+    ...['-rtc', 'base=utc'],
+    ...['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny'],
+  ];
+}
+
+function boot({ boot }: QemuArgsInput): string[] {
+  return ['-kernel', FILES.kernel, ...(boot.initrd ? ['-initrd', FILES.initrd] : []), '-append', boot.cmdline];
+}
+
+function serial(): string[] {
+  return [...fileChardev('serial', FILES.serial), '-serial', 'chardev:serial'];
+}
+
+/** The four ports of docs/guest-protocol.md. */
+function channels(): string[] {
+  return [
+    ...['-device', 'virtio-serial-pci'],
+    ...['-chardev', `socket,id=config,path=${FILES.config},server=on,wait=off`],
+    ...fileChardev('control', FILES.control),
+    ...fileChardev('out', FILES.out),
+    ...fileChardev('err', FILES.err),
+    ...['config', 'control', 'out', 'err'].flatMap((id) => ['-device', `virtserialport,chardev=${id},name=unik.${id}`]),
+  ];
+}
+
+function fileChardev(id: string, path: string): string[] {
+  return ['-chardev', `file,id=${id},path=${path},append=on`];
+}
+
+function disk(disk: BootPlan['disks'][number], index: number): string[] {
+  const id = `d${index}`;
+  const common = `if=none,id=${id},file=${FILES.scratch(index)},format=raw`;
+  // A shared root is never written, so its lock only gets in the way; scratch is thrown away, so it need not be flushed.
+  const how = disk.readonly ? 'readonly=on,file.locking=off' : 'cache=unsafe,discard=unmap,detect-zeroes=unmap';
+  return ['-drive', `${common},${how}`, '-device', `virtio-blk-pci,drive=${id},num-queues=1`];
+}
+
+function network(net: NetDevice): string[] {
+  if (net.kind === 'none') return [];
+  return ['-netdev', netdev(net), '-device', `virtio-net-pci,netdev=n0,mac=${GUEST_MAC},romfile=`];
+}
+
+function netdev(net: Exclude<NetDevice, { kind: 'none' }>): string {
+  if (net.kind === 'tap') return `tap,id=n0,ifname=${net.ifname},script=no,downscript=no`;
+  const forwards = net.ports.map((p) => `hostfwd=${p.protocol}:${p.host_address}:${p.host_port}-:${p.guest_port}`);
+  return ['user,id=n0,restrict=on', ...forwards].join(',');
+}
+
+function qmp(socket: string): string[] {
+  return ['-qmp', `unix:${socket},server=on,wait=off`];
+}
+
+/** What `ps` and /proc/PID/comm show. */
+export function processName(key: string): string {
+  return `unik-${option(key)}`.slice(0, 15);
+}
+
+/** The key itself where it is a UUID, else one made from it. */
+function uuidOf(key: string): string {
+  if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(key)) return key;
+  const hex = createHash('sha256').update(key).digest('hex');
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join('-');
+}
+
+/** Keys become file names and QEMU option values: letters, digits and `._-` only, at most 128. Else bad_request. */
+export function option(key: string): string {
+  if (/^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/.test(key)) return key;
+  throw new UnikError('bad_request', `machine key ${JSON.stringify(key)}: only letters, digits and ._- are allowed`);
+}

@@ -1,0 +1,108 @@
+import { constants } from 'node:os';
+import { z } from 'zod';
+import type { MachineExit } from '../provider.js';
+import { FILES } from './args.js';
+import type { MachineFolder } from './record.js';
+
+/** What init says on `unik.control` (docs/guest-protocol.md). */
+const eventSchema = z.discriminatedUnion('event', [
+  z.object({ event: z.literal('waiting') }),
+  z.object({ event: z.literal('started') }),
+  z.object({ event: z.literal('oom') }),
+  z.object({ event: z.literal('exit'), code: z.number().int(), signal: z.number().int().optional() }),
+  z.object({ event: z.literal('failed'), code: z.number().int(), message: z.string() }),
+]);
+export type ControlEvent = z.infer<typeof eventSchema>;
+
+/** Lines that are no event are skipped: a newer init may say more. */
+export function parseControl(text: string): ControlEvent[] {
+  return text.split('\n').flatMap((line) => {
+    const parsed = eventSchema.safeParse(jsonOr(line));
+    return parsed.success ? [parsed.data] : [];
+  });
+}
+
+function jsonOr(line: string): unknown {
+  try {
+    return JSON.parse(line) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+export async function readControl(folder: MachineFolder): Promise<ControlEvent[]> {
+  return parseControl(await readStart(folder, FILES.control, 64 * 1024));
+}
+
+/** Has the guest taken its config? Then it need not be delivered again. */
+export function hasConfig(events: readonly ControlEvent[]): boolean {
+  return events.some(({ event }) => event === 'started' || event === 'failed' || event === 'exit');
+}
+
+export interface EndFacts {
+  events: readonly ControlEvent[];
+  /** Reason of QEMU's SHUTDOWN event, such as `guest-shutdown`, where we were there to hear it. */
+  shutdown?: string | undefined;
+  /** The last of the serial console. */
+  serialTail: string;
+  /** The last QEMU wrote to its standard error, for an end nobody asked for. */
+  log: string;
+}
+
+/** Why the machine ended, from what it left behind. Pure. */
+export function exitOf({ events, shutdown, serialTail, log }: EndFacts): MachineExit {
+  const failed = events.find((event) => event.event === 'failed');
+  if (failed) return { reason: 'boot_failed', code: failed.code, message: failed.message };
+  const oom = events.some(({ event }) => event === 'oom');
+  const exit = events.find((event) => event.event === 'exit');
+  if (exit) {
+    const signal = signalName(exit.signal);
+    const how = signal === undefined ? `with status ${exit.code}` : `by ${signal}`;
+    return {
+      reason: oom ? 'oom' : 'exited',
+      code: exit.code,
+      ...(signal === undefined ? {} : { signal }),
+      message: oom ? 'out of memory' : `the application ended ${how}`,
+    };
+  }
+  if (oom) return { reason: 'oom', message: 'out of memory' };
+  const panic = /Kernel panic - (?:not syncing: )?(.*)/.exec(serialTail);
+  if (panic) return { reason: 'kernel_panic', message: `the guest's kernel panicked: ${(panic[1] ?? '').trim()}` };
+  if (shutdown?.startsWith('guest-')) {
+    return hasConfig(events)
+      ? { reason: 'killed', message: 'the guest powered off without telling how the application ended' }
+      : { reason: 'boot_failed', message: 'the guest powered off before the application started' };
+  }
+  const words = log.trim();
+  return { reason: 'killed', message: `the machine's process ended${words ? `: ${words}` : ''}` };
+}
+
+function signalName(number: number | undefined): string | undefined {
+  if (number === undefined || number === 0) return undefined;
+  const entry = Object.entries(constants.signals).find(([, value]) => value === number);
+  return entry?.[0] ?? `signal ${number}`;
+}
+
+export async function serialTail(folder: MachineFolder): Promise<string> {
+  const file = await folder.openVm(FILES.serial);
+  if (!file) return '';
+  try {
+    const { size } = await file.stat();
+    const want = Math.min(size, 16 * 1024);
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(want), 0, want, size - want);
+    return buffer.toString('utf8', 0, bytesRead);
+  } finally {
+    await file.close();
+  }
+}
+
+async function readStart(folder: MachineFolder, name: string, bytes: number): Promise<string> {
+  const file = await folder.openVm(name);
+  if (!file) return '';
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(bytes), 0, bytes, 0);
+    return buffer.toString('utf8', 0, bytesRead);
+  } finally {
+    await file.close();
+  }
+}

@@ -1,0 +1,77 @@
+import { chmod, chown, constants, copyFile, link, open, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { hasCode, toUnikError, UnikError } from '../../../core/errors.js';
+import { run } from '../../../core/process.js';
+import type { BootPlan } from '../../guests/guest.js';
+import { FILES } from './args.js';
+import { LAUNCH_FILES } from './launch.js';
+import type { NetPlan } from './net/network.js';
+import type { MachineFolder } from './record.js';
+import { writeFile } from 'node:fs/promises';
+
+/** Everything QEMU and the launcher expect to find, made before either runs. Throws image_truncated, disk_full. */
+export async function layOut(
+  folder: MachineFolder,
+  boot: BootPlan,
+  net: NetPlan,
+  account: { root: boolean; uid: number },
+): Promise<void> {
+  const vm = (name: string): string => join(folder.vm, name);
+  try {
+    await share(boot.kernel, vm(FILES.kernel));
+    if (boot.initrd !== undefined) await share(boot.initrd, vm(FILES.initrd));
+    for (const [index, { source }] of boot.disks.entries()) {
+      if (source.kind === 'file') await share(source.path, vm(FILES.scratch(index)));
+      else await sparse(vm(FILES.scratch(index)), source.bytes, account);
+    }
+    for (const name of [FILES.serial, FILES.out, FILES.err, FILES.control]) await logFile(vm(name), account);
+    if (net.inside) {
+      await writeFile(join(folder.path, LAUNCH_FILES.ip), net.inside.ip, { mode: 0o600 });
+      await writeFile(join(folder.path, LAUNCH_FILES.nft), net.inside.nft, { mode: 0o600 });
+      await run('mkfifo', ['-m', '600', join(folder.path, LAUNCH_FILES.life)]);
+    }
+    if (account.root) {
+      // QEMU may make its sockets here; the sticky bit keeps it from replacing what is ours.
+      await chown(folder.vm, 0, account.uid);
+      await chmod(folder.vm, 0o1770);
+    }
+  } catch (err) {
+    throw toUnikError(err, 'machine_failed');
+  }
+}
+
+/** The same file under a second name; a copy where that cannot be. Readable for QEMU: the folders above it are closed. */
+async function share(source: string, target: string): Promise<void> {
+  const file = await stat(source).catch((err: unknown) => {
+    throw new UnikError('image_truncated', `${source} is missing`, { cause: err });
+  });
+  try {
+    await link(source, target);
+  } catch (err) {
+    if (!['EXDEV', 'EPERM', 'EMLINK'].some((code) => hasCode(err, code))) throw err;
+    await copyFile(source, target, constants.COPYFILE_FICLONE);
+  }
+  if ((file.mode & 0o004) === 0) await chmod(target, file.mode | 0o444);
+}
+
+async function sparse(path: string, bytes: number, { root, uid }: { root: boolean; uid: number }): Promise<void> {
+  const file = await open(path, 'wx', 0o600);
+  try {
+    await file.truncate(bytes);
+    if (root) await file.chown(uid, uid);
+  } finally {
+    await file.close();
+  }
+}
+
+/** Ours, so that nobody replaces it; QEMU may append. */
+async function logFile(path: string, { root, uid }: { root: boolean; uid: number }): Promise<void> {
+  const file = await open(path, 'wx', 0o600);
+  try {
+    if (!root) return;
+    await file.chown(0, uid);
+    await file.chmod(0o660);
+  } finally {
+    await file.close();
+  }
+}

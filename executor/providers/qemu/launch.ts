@@ -1,0 +1,126 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { open, readFile } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { UnikError } from '../../../core/errors.js';
+import { identify, kill, type ProcessIdentity } from '../../../core/process.js';
+import type { MachineFolder } from './record.js';
+
+/** Names in the machine's folder, beside QEMU's own. */
+export const LAUNCH_FILES = { ip: 'net.ip', nft: 'net.nft', life: 'life', log: 'qemu.log', devices: 'dev' } as const;
+
+/**
+ * `root`: we may switch accounts, so QEMU gets its own. `user`: it stays ours.
+ * `namespace`: a network of its own; without root inside a user namespace as well.
+ */
+export interface LaunchOptions {
+  folder: MachineFolder;
+  root: boolean;
+  uid: number;
+  namespace: boolean;
+  /** Bytes that QEMU may have in one file. */
+  file_bytes: number;
+  devices: readonly ('tun' | 'kvm')[];
+  program: string;
+  args: readonly string[];
+  path: string;
+}
+
+/** A process that is in its namespaces, waits, and has the pid that QEMU will have. */
+export interface Launched {
+  who: ProcessIdentity;
+  /** Lets it become QEMU. */
+  go(): void;
+  /** Resolves when it has ended, with what it wrote to standard error. */
+  ended: Promise<string>;
+}
+
+/**
+ * Runs as root (of a namespace, for an ordinary user) in QEMU's folder. It waits for `go`: if we die before we have
+ * noted its pid, it reads an end of file and ends. `life` is held open until QEMU ends, whatever ends it.
+ */
+const SCRIPT = `
+set -e
+[ ! -p ../life ] || exec 9<>../life
+echo ready >&3
+exec 3>&-
+read -r go
+if [ -f ../net.nft ]; then
+  nft -f ../net.nft
+  ip -batch ../net.ip
+  echo 1 >/proc/sys/net/ipv4/ip_forward
+fi
+if [ -n "$DEVICES" ]; then
+  mkdir -p ../dev
+  mount -t tmpfs -o mode=755,size=64k unik ../dev
+  for device in $DEVICES; do
+    case $device in
+      tun) node=/dev/net/tun numbers="10 200" ;;
+      kvm) node=/dev/kvm numbers="10 232" ;;
+    esac
+    mknod -m 600 ../dev/$device c $numbers
+    chown "$OWNER" ../dev/$device
+    mount --bind ../dev/$device $node
+  done
+fi
+trap '' XFSZ
+unset DEVICES OWNER
+exec "$@" </dev/null
+`;
+
+export async function launch(options: LaunchOptions): Promise<Launched> {
+  const { folder, root, uid } = options;
+  const log = await open(join(folder.path, LAUNCH_FILES.log), 'a', 0o600);
+  const [file = '', ...args] = [...namespaces(options), 'sh', '-c', SCRIPT, 'sh', ...privileges(options)];
+  const child = spawn(file, [...args, options.program, ...options.args], {
+    cwd: folder.vm,
+    detached: true,
+    env: { PATH: options.path, LC_ALL: 'C', DEVICES: root ? options.devices.join(' ') : '', OWNER: String(uid) },
+    stdio: ['pipe', log.fd, log.fd, 'pipe'],
+  });
+  const closed = once(child, 'exit');
+  const ended = closed.then(() => launchLog(folder));
+  try {
+    await once(child, 'spawn');
+  } catch (err) {
+    closed.catch(() => undefined);
+    throw new UnikError('provider_unavailable', `cannot run ${file}`, { cause: err });
+  } finally {
+    await log.close();
+  }
+  // It may end before it reads our word: `ended` tells.
+  child.stdin?.on('error', () => undefined);
+  const ready = child.stdio[3] as Readable;
+  const said = await firstLine(ready);
+  const who = child.pid === undefined ? undefined : await identify(child.pid);
+  if (said !== 'ready' || !who) {
+    if (who) await kill(who, 'SIGKILL');
+    throw new UnikError('provider_unavailable', `${file} could not prepare the machine's namespaces: ${await ended}`);
+  }
+  child.unref();
+  return { who, ended, go: () => child.stdin?.end('go\n') };
+}
+
+export async function launchLog(folder: MachineFolder): Promise<string> {
+  const text = await readFile(join(folder.path, LAUNCH_FILES.log), 'utf8');
+  return text.trim().split('\n').slice(-5).join('\n');
+}
+
+function namespaces({ root, namespace }: LaunchOptions): string[] {
+  if (root) return ['unshare', '--mount', '--propagation', 'slave', ...(namespace ? ['--net'] : [])];
+  return namespace ? ['unshare', '--user', '--map-root-user', '--net'] : [];
+}
+
+function privileges({ root, namespace, uid, file_bytes }: LaunchOptions): string[] {
+  const account = root ? ['--reuid', String(uid), '--regid', String(uid), '--clear-groups'] : [];
+  const capabilities = root || namespace ? ['--bounding-set=-all', '--inh-caps=-all'] : [];
+  const limits = ['prlimit', `--fsize=${file_bytes}:unlimited`, '--core=0'];
+  return [...limits, 'setpriv', ...account, ...capabilities, '--no-new-privs'];
+}
+
+async function firstLine(stream: Readable): Promise<string | undefined> {
+  for await (const line of createInterface({ input: stream })) return line;
+  return undefined;
+}

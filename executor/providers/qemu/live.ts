@@ -1,0 +1,190 @@
+import { once, setMaxListeners } from 'node:events';
+import { readFile, rm } from 'node:fs/promises';
+import type { Socket } from 'node:net';
+import type { Clock } from '../../../core/clock.js';
+import { hasCode } from '../../../core/errors.js';
+import type { Log } from '../../../core/log.js';
+import { isAlive, kill } from '../../../core/process.js';
+import type { MachineExit } from '../provider.js';
+import { FILES } from './args.js';
+import { Changes } from './changes.js';
+import { exitOf, hasConfig, readControl, serialTail, type ControlEvent } from './control.js';
+import { launchLog } from './launch.js';
+import { connectUnix, Qmp } from './qmp.js';
+import type { MachineFolder, MachineRecord } from './record.js';
+
+/** How long a guest that was asked to end may take beyond its grace to power off. */
+const POWER_OFF_MS = 3_000;
+
+/** One machine that has (or had) a QEMU, as long as we look after it. Nothing here outlives us: all can be made anew. */
+export class LiveMachine {
+  /** Resolves once QEMU is gone. */
+  readonly ended: Promise<void>;
+  /** Resolves once QEMU answers on its event socket. */
+  readonly up: Promise<void>;
+  #isUp: () => void = () => undefined;
+  #shutdown: string | undefined;
+  #exit: Promise<MachineExit> | undefined;
+  #config: Promise<Socket> | undefined;
+  readonly #detach = new AbortController();
+
+  constructor(
+    readonly record: MachineRecord & { qemu: NonNullable<MachineRecord['qemu']> },
+    readonly folder: MachineFolder,
+    private readonly clock: Clock,
+    private readonly log: Log,
+  ) {
+    setMaxListeners(0, this.#detach.signal);
+    this.up = new Promise((resolve) => (this.#isUp = resolve));
+    this.ended = this.#watch();
+    this.ended.catch(() => undefined);
+    void this.#deliver();
+  }
+
+  /** Stops looking; the machine goes on. */
+  forget(): void {
+    this.#detach.abort();
+    void this.#config?.then((socket) => socket.destroy());
+  }
+
+  exit(): Promise<MachineExit> {
+    this.#exit ??= this.ended.then(async () => exitOf(await this.#facts()));
+    return this.#exit;
+  }
+
+  /** SIGTERM by the guest's init, then power-off; what does not comply within grace is cut. */
+  async stop(graceMs: number): Promise<void> {
+    if (hasConfig(await this.events()) && (await this.#command({ stop: { grace_ms: graceMs } }))) {
+      if (await this.#endsWithin(graceMs + POWER_OFF_MS)) return;
+    }
+    await this.cut();
+  }
+
+  async signal(number: number): Promise<void> {
+    const started = hasConfig(await this.events());
+    if (started && (await this.#command({ signal: number })) && number !== 9) return;
+    if (number === 9 && !(started && (await this.#endsWithin(POWER_OFF_MS)))) await this.cut();
+  }
+
+  /** Power off, now. */
+  async cut(): Promise<void> {
+    await kill(this.record.qemu, 'SIGKILL');
+    await this.ended;
+  }
+
+  events(): Promise<ControlEvent[]> {
+    return readControl(this.folder);
+  }
+
+  async #facts(): Promise<Parameters<typeof exitOf>[0]> {
+    const [events, tail, log] = await Promise.all([this.events(), serialTail(this.folder), launchLog(this.folder)]);
+    return { events, shutdown: this.#shutdown, serialTail: tail, log };
+  }
+
+  /** QEMU's event socket closes the moment it dies; the process table has the last word. */
+  async #watch(): Promise<void> {
+    const { signal } = this.#detach;
+    let pause_ms = 10;
+    while (await isAlive(this.record.qemu)) {
+      signal.throwIfAborted();
+      try {
+        const qmp = await Qmp.connect(this.folder.vm, FILES.events, { signal, onEvent: (event) => this.#note(event) });
+        pause_ms = 10;
+        this.#isUp();
+        const stop = (): void => qmp.close();
+        signal.addEventListener('abort', stop, { once: true });
+        await qmp.closed;
+        signal.removeEventListener('abort', stop);
+      } catch {
+        // Not up yet, or going down: the process table decides.
+      }
+      signal.throwIfAborted();
+      await this.clock.sleep(pause_ms, signal);
+      pause_ms = Math.min(pause_ms * 2, 1_000);
+    }
+  }
+
+  #note({ event, data }: { event: string; data?: Record<string, unknown> }): void {
+    if (event === 'SHUTDOWN') this.#shutdown = String(data?.['reason']);
+  }
+
+  async #endsWithin(ms: number): Promise<boolean> {
+    const timer = new AbortController();
+    const late = this.clock.sleep(ms, timer.signal).then(
+      () => false,
+      () => false,
+    );
+    const answer = await Promise.race([this.ended.then(() => true), late]);
+    timer.abort();
+    return answer;
+  }
+
+  /** False: the machine is gone. */
+  async #command(command: unknown): Promise<boolean> {
+    try {
+      const socket = await this.#connection();
+      socket.write(`${JSON.stringify(command)}\n`);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /**
+   * Writes the instance config until the guest has taken it. The file with it is kept till then, so that a later
+   * process of ours does it again if this one dies.
+   */
+  async #deliver(): Promise<void> {
+    try {
+      const config = await readFile(this.folder.config, 'utf8');
+      if (!hasConfig(await this.events())) {
+        const socket = await this.#connection();
+        // The empty line ends what a dead predecessor may have left half-written.
+        if (!socket.write(`\n${config}\n`)) await Promise.race([once(socket, 'drain'), this.ended]);
+        await this.#untilTaken();
+      }
+      await rm(this.folder.config, { force: true });
+    } catch (err) {
+      // No file: it was delivered before. Else the machine is gone or going, and its exit says so.
+      if (!hasCode(err, 'ENOENT') && !this.#detach.signal.aborted) this.log.debug({ err }, 'qemu.config-not-delivered');
+    }
+  }
+
+  async #untilTaken(): Promise<void> {
+    const changes = new Changes(this.folder.vm);
+    const over = new AbortController();
+    const finish = (): void => {
+      over.abort();
+      changes.wake();
+    };
+    void this.ended.then(finish, finish);
+    try {
+      while (!over.signal.aborted && !hasConfig(await this.events())) await changes.next(5_000);
+    } finally {
+      changes.close();
+    }
+  }
+
+  /** QEMU serves one client of this port at a time, and forgets unread bytes when it leaves: so it is held. */
+  #connection(): Promise<Socket> {
+    this.#config ??= this.#connect().catch((err: unknown) => {
+      this.#config = undefined;
+      throw err;
+    });
+    return this.#config;
+  }
+
+  async #connect(): Promise<Socket> {
+    for (;;) {
+      try {
+        const socket = await connectUnix(this.folder.vm, FILES.config, this.#detach.signal);
+        socket.on('error', () => socket.destroy());
+        socket.once('close', () => (this.#config = undefined));
+        return socket;
+      } catch (err) {
+        if (!(await isAlive(this.record.qemu))) throw err;
+        await this.clock.sleep(20, this.#detach.signal);
+      }
+    }
+  }
+}

@@ -1,0 +1,58 @@
+import { readFile } from 'node:fs/promises';
+import { run } from '../../../../core/process.js';
+import type { NetworkContext } from './network.js';
+import { hostElements, hostResolver, hostTable, type HostElements } from './rules.js';
+
+/** The nftables table of this home on the host: made with its first machine, gone with its last. */
+export class HostTable {
+  readonly #name: string;
+  /** Writers take turns: two that both see no table would both make it. */
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(private readonly context: Pick<NetworkContext, 'tag' | 'subnets' | 'log'>) {
+    this.#name = `unik_${context.tag}`;
+  }
+
+  add(elements: HostElements): Promise<void> {
+    return this.#inTurn(async () => {
+      const fresh = (await this.#exists()) ? '' : hostTable(this.#name, this.context.subnets.guest);
+      const resolver = await firstResolver();
+      const parts = [
+        fresh,
+        resolver === undefined ? '' : hostResolver(this.#name, resolver),
+        hostElements(this.#name, 'add', elements),
+      ];
+      await nft(parts.join(''));
+    });
+  }
+
+  remove(elements: HostElements): Promise<void> {
+    return this.#inTurn(async () => {
+      if (!(await this.#exists())) return;
+      await nft(hostElements(this.#name, 'delete', elements));
+      const { stdout } = await run('nft', ['list', 'set', 'ip', this.#name, 'links']);
+      if (!stdout.includes('elements')) await nft(`delete table ip ${this.#name}\n`);
+    });
+  }
+
+  async #exists(): Promise<boolean> {
+    const { stdout } = await run('nft', ['list', 'tables', 'ip'], { code: 'network_unavailable' });
+    return stdout.split('\n').includes(`table ip ${this.#name}`);
+  }
+
+  #inTurn(job: () => Promise<void>): Promise<void> {
+    const result = this.#turn.then(job);
+    this.#turn = result.catch(() => undefined);
+    return result;
+  }
+}
+
+async function nft(script: string): Promise<void> {
+  await run('nft', ['-f', '-'], { input: script, code: 'network_unavailable' });
+}
+
+/** The host's first IPv4 name server; it may well be on the host's loopback. */
+async function firstResolver(): Promise<string | undefined> {
+  const text = await readFile('/etc/resolv.conf', 'utf8').catch(() => '');
+  return /^\s*nameserver\s+(\d+\.\d+\.\d+\.\d+)\s*$/m.exec(text)?.[1];
+}

@@ -1,0 +1,357 @@
+import { writeFile } from 'node:fs/promises';
+import { constants } from 'node:os';
+import { join } from 'node:path';
+import type { Clock } from '../../../core/clock.js';
+import { toUnikError, UnikError } from '../../../core/errors.js';
+import type { Log } from '../../../core/log.js';
+import { isAlive, kill } from '../../../core/process.js';
+import { poll } from '../../../core/retry.js';
+import type { Key, MachineHandle, NetworkMode, Owner } from '../../model.js';
+import type {
+  Capabilities,
+  ConsoleChunk,
+  ConsolePosition,
+  MachineExit,
+  MachineSpec,
+  MachineUsage,
+  Probe,
+  Provider,
+} from '../provider.js';
+import { choosePorts, freeSlot } from './allocate.js';
+import { qemuArgs, TRANSLATION_BUFFER_MB, type Accelerator } from './args.js';
+import { tail } from './console.js';
+import { layOut } from './files.js';
+import { homeTag, hostAddresses, routedRanges, slotIsUnrouted, uidBase } from './host.js';
+import { launch, launchLog } from './launch.js';
+import { LiveMachine } from './live.js';
+import { LogSpace } from './log-space.js';
+import { DEFAULT_SUBNETS, slotsIn, type Subnets } from './net/addresses.js';
+import { isolatedNetwork } from './net/isolated.js';
+import { publishedEndpoint, type Network, type NetPlan, type NetworkContext } from './net/network.js';
+import { noNetwork } from './net/none.js';
+import { tapNetwork } from './net/tap.js';
+import { userNetwork } from './net/user.js';
+import { HostProbe, type NetworkChoice } from './probe.js';
+import { handleOf, Machines, type MachineFolder, type MachineRecord } from './record.js';
+import { usageOf } from './usage.js';
+
+export interface QemuOptions {
+  /** Machines live in `<home>/machines`. One process at a time looks after a home. */
+  home: string;
+  clock: Clock;
+  log: Log;
+  /** Where programs are found: qemu-system-x86_64, ip, nft, unshare, setpriv, slirp4netns and others. */
+  path: string;
+  /** Default: kvm where a probe proves that it boots, else tcg. */
+  accelerator?: Accelerator;
+  subnets?: Subnets;
+}
+
+/** What QEMU itself takes on the host beside the guest's memory, MB, measured under emulation; the cache is extra. */
+const PROCESS_MB = 60;
+const UP_TIMEOUT_MS = 20_000;
+const PROGRAM = 'qemu-system-x86_64';
+
+/** Machines as QEMU processes on this host. */
+export class QemuProvider implements Provider {
+  readonly name = 'qemu';
+  readonly capabilities: Capabilities = {
+    ports: true,
+    separateStreams: true,
+    network: ['tap', 'user', 'isolated', 'none'],
+  };
+  readonly #machines: Machines;
+  readonly #subnets: Subnets;
+  readonly #root = process.getuid?.() === 0;
+  readonly #networks: Record<NetworkMode, Network>;
+  readonly #host: HostProbe;
+  readonly #live = new Map<Key, LiveMachine>();
+  readonly #starting = new Map<Key, Promise<MachineHandle>>();
+  readonly #space = new LogSpace();
+  /** Slots and ports are chosen one start at a time. */
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(private readonly options: QemuOptions) {
+    this.#machines = new Machines(join(options.home, 'machines'));
+    this.#subnets = options.subnets ?? DEFAULT_SUBNETS;
+    const context: NetworkContext = {
+      root: this.#root,
+      subnets: this.#subnets,
+      uidOf: (slot) => (this.#root ? uidBase(options.home) + slot : 0),
+      tag: homeTag(options.home),
+      log: options.log,
+    };
+    this.#networks = {
+      tap: tapNetwork(context),
+      user: userNetwork(context),
+      isolated: isolatedNetwork(),
+      none: noNetwork(this.#root),
+    };
+    this.#host = new HostProbe({ home: options.home, path: options.path, root: this.#root, program: PROGRAM });
+  }
+
+  overheadMb(): number {
+    return PROCESS_MB + TRANSLATION_BUFFER_MB;
+  }
+
+  probe(signal: AbortSignal): Promise<Probe> {
+    return this.#host.probe(signal);
+  }
+
+  /** The best network this host offers, and why not a better one. */
+  chooseNetwork(): Promise<NetworkChoice> {
+    return this.#host.chooseNetwork();
+  }
+
+  start(spec: MachineSpec, signal: AbortSignal): Promise<MachineHandle> {
+    const running = this.#starting.get(spec.key);
+    if (running) return running;
+    const start = this.#start(spec, signal).finally(() => this.#starting.delete(spec.key));
+    this.#starting.set(spec.key, start);
+    return start;
+  }
+
+  async list(owner: Owner): Promise<MachineHandle[]> {
+    const { records } = await this.#machines.all();
+    return records.filter((record) => record.owner === owner).map(handleOf);
+  }
+
+  async recover(handle: MachineHandle): Promise<MachineHandle | undefined> {
+    const record = await this.#recordOf(handle);
+    if (!record) return undefined;
+    if (record.qemu) this.#attach(record);
+    return handleOf(record);
+  }
+
+  async exits(handle: MachineHandle, signal: AbortSignal): Promise<MachineExit> {
+    signal.throwIfAborted();
+    const live = await this.#liveOf(handle);
+    if (!live) return { reason: 'killed', message: 'no trace of the machine is left' };
+    return abortable(live.exit(), signal);
+  }
+
+  async stop(handle: MachineHandle, graceMs: number): Promise<void> {
+    await (await this.#liveOf(handle))?.stop(graceMs);
+  }
+
+  async kill(handle: MachineHandle, signal: NodeJS.Signals): Promise<void> {
+    await (await this.#liveOf(handle))?.signal(constants.signals[signal]);
+  }
+
+  async destroy(handle: MachineHandle): Promise<void> {
+    // A start under way is let finish (or fail), else it would make anew what is taken away here.
+    await this.#starting.get(handle.key)?.catch(() => undefined);
+    const record = await this.#recordOf(handle);
+    if (record) await this.#clear(record);
+  }
+
+  async *console(handle: MachineHandle, from: ConsolePosition, signal: AbortSignal): AsyncIterable<ConsoleChunk> {
+    const live = await this.#liveOf(handle);
+    if (live) yield* tail(live.folder, from, live.ended, signal);
+  }
+
+  async consoleStored(handle: MachineHandle, upTo: ConsolePosition): Promise<void> {
+    const record = await this.#recordOf(handle);
+    if (record) await this.#space.stored(record, this.#machines.folder(record.key), upTo);
+  }
+
+  async reaches(handle: MachineHandle, guestPort: number, timeoutMs: number, signal: AbortSignal): Promise<boolean> {
+    const live = await this.#liveOf(handle);
+    if (!live || signal.aborted || !(await isAlive(live.record.qemu))) return false;
+    const { record, folder } = live;
+    return this.#networks[record.mode].reaches(record, folder, guestPort, timeoutMs, signal);
+  }
+
+  endpoint(handle: MachineHandle, guestPort: number): { host: string; port: number } | undefined {
+    if (handle.address !== undefined) return { host: handle.address, port: guestPort };
+    return publishedEndpoint(handle.ports, guestPort);
+  }
+
+  async usage(handle: MachineHandle): Promise<MachineUsage | undefined> {
+    const record = await this.#recordOf(handle);
+    return record?.qemu && usageOf(record.qemu, this.#machines.folder(record.key));
+  }
+
+  /** Ends our watching; the machines go on. The object is of no use afterwards. */
+  close(): void {
+    for (const live of this.#live.values()) live.forget();
+    this.#live.clear();
+  }
+
+  async #start(spec: MachineSpec, signal: AbortSignal): Promise<MachineHandle> {
+    signal.throwIfAborted();
+    const folder = this.#machines.folder(spec.key);
+    const before = await folder.load();
+    if (before && before.owner !== spec.owner) {
+      throw new UnikError('conflict', `machine ${spec.key} belongs to ${before.owner}`);
+    }
+    if (before?.qemu) return handleOf(this.#attach(before).record);
+    if (before) await this.#clear(before);
+    if (spec.boot.arch !== 'x86_64') {
+      throw new UnikError('guest_unsupported', `provider qemu runs x86_64 images, not ${spec.boot.arch}`);
+    }
+    const accelerator = this.options.accelerator ?? (await this.#host.accelerator(signal)).accelerator;
+    const record = await this.#reserve(spec, folder, accelerator);
+    try {
+      return handleOf(await this.#powerOn(spec, record, folder, signal));
+    } catch (err) {
+      await this.#clear((await folder.load()) ?? record);
+      throw signal.aborted ? err : toUnikError(err, 'machine_failed');
+    }
+  }
+
+  /** Picks slot and ports and notes them, so that whatever happens next can be found and cleared away. */
+  #reserve(spec: MachineSpec, folder: MachineFolder, accelerator: Accelerator): Promise<MachineRecord> {
+    return this.#inTurn(async () => {
+      const { records } = await this.#machines.all();
+      const routed = spec.network.mode === 'tap' ? await routedRanges() : [];
+      const free = (slot: number): boolean => slotIsUnrouted(slot, this.#subnets, routed);
+      const slot = freeSlot(records, Math.min(slotsIn(this.#subnets), 65_536), free);
+      const scratch = spec.boot.disks.map(({ source }) => (source.kind === 'scratch' ? source.bytes : 0));
+      const record: MachineRecord = {
+        schema: 1,
+        key: spec.key,
+        owner: spec.owner,
+        name: spec.name,
+        slot,
+        uid: this.#root ? uidBase(this.options.home) + slot : (process.getuid?.() ?? 0),
+        mode: spec.network.mode,
+        accelerator,
+        ports: await choosePorts(spec.ports, records),
+        scratch_bytes: Math.max(0, ...scratch),
+      };
+      await folder.make();
+      await folder.save(record);
+      return record;
+    });
+  }
+
+  async #powerOn(
+    spec: MachineSpec,
+    reserved: MachineRecord,
+    folder: MachineFolder,
+    signal: AbortSignal,
+  ): Promise<MachineRecord> {
+    const { slot, ports, uid } = reserved;
+    const network = this.#networks[reserved.mode];
+    const net = network.plan({ slot, ports, spec: spec.network, hostAddresses: hostAddresses() });
+    const account = { root: this.#root, uid };
+    await layOut(folder, spec.boot, net, account);
+    if (spec.boot.channels.kind === 'virtio-serial') {
+      await writeFile(folder.config, JSON.stringify({ ...spec.config, net: net.instance }), { mode: 0o600 });
+    }
+    const launched = await launch({
+      ...account,
+      folder,
+      namespace: net.namespace,
+      devices: devicesOf(reserved, net),
+      file_bytes: this.#space.limit(reserved),
+      program: PROGRAM,
+      args: this.#args(spec, reserved, net),
+      path: this.options.path,
+    });
+    const record = {
+      ...reserved,
+      ...(net.instance.address ? { address: net.instance.address.split('/')[0] } : {}),
+      qemu: launched.who,
+    };
+    await folder.save(record);
+    const outside = await network.attach(record, folder, launched.who.pid);
+    const complete = { ...record, ...outside };
+    if (Object.keys(outside).length > 0) await folder.save(complete);
+    signal.throwIfAborted();
+    launched.go();
+    await this.#untilUp(this.#attach(complete), folder, signal);
+    return complete;
+  }
+
+  #args(spec: MachineSpec, record: MachineRecord, net: NetPlan): string[] {
+    const { cmdline, disks, channels, initrd } = spec.boot;
+    return qemuArgs({
+      key: spec.key,
+      boot: { cmdline, disks, channels, initrd: initrd !== undefined },
+      ram_mb: spec.ram_mb,
+      cpus: spec.limits.cpus,
+      accelerator: record.accelerator,
+      net: net.device,
+    });
+  }
+
+  async #untilUp(live: LiveMachine, folder: MachineFolder, signal: AbortSignal): Promise<void> {
+    const timer = AbortSignal.any([signal, AbortSignal.timeout(UP_TIMEOUT_MS)]);
+    const outcome = await abortable(Promise.race([live.up.then(() => 'up'), live.ended.then(() => 'ended')]), timer);
+    if (outcome === 'up') return;
+    const words = await launchLog(folder);
+    if (/Could not set up host forwarding rule/.test(words)) throw new UnikError('port_taken', words);
+    throw new UnikError('machine_failed', `QEMU ended at once: ${words}`);
+  }
+
+  /** Takes away process, wiring and files. Each step may find its work done already. */
+  async #clear(record: MachineRecord): Promise<void> {
+    const folder = this.#machines.folder(record.key);
+    if (record.qemu) {
+      const who = record.qemu;
+      await kill(who, 'SIGKILL');
+      const gone = async (): Promise<true | undefined> => ((await isAlive(who)) ? undefined : true);
+      const clock = this.options.clock;
+      await poll(gone, { clock, timeout_ms: 10_000, interval_ms: 10, what: `QEMU ${who.pid} to end` });
+    }
+    await this.#networks[record.mode].detach(record, folder);
+    const live = this.#live.get(record.key);
+    await live?.ended.catch(() => undefined);
+    live?.forget();
+    this.#live.delete(record.key);
+    this.#space.forget(folder);
+    await folder.remove();
+  }
+
+  /** The record, when the machine exists and is of the owner that the handle names. */
+  async #recordOf(handle: MachineHandle): Promise<MachineRecord | undefined> {
+    const record = await this.#machines.folder(handle.key).load();
+    return record?.owner === handle.owner ? record : undefined;
+  }
+
+  async #liveOf(handle: MachineHandle): Promise<LiveMachine | undefined> {
+    const live = this.#live.get(handle.key);
+    if (live?.record.owner === handle.owner) return live;
+    const record = await this.#recordOf(handle);
+    return record?.qemu && this.#attach(record);
+  }
+
+  #attach(record: MachineRecord): LiveMachine {
+    const known = this.#live.get(record.key);
+    if (known) return known;
+    if (!record.qemu) throw new UnikError('internal', `machine ${record.key} was never started`);
+    const { clock, log } = this.options;
+    const folder = this.#machines.folder(record.key);
+    const live = new LiveMachine({ ...record, qemu: record.qemu }, folder, clock, log.child({ key: record.key }));
+    this.#live.set(record.key, live);
+    return live;
+  }
+
+  #inTurn<T>(job: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(job);
+    this.#turn = result.catch(() => undefined);
+    return result;
+  }
+}
+
+function devicesOf(record: MachineRecord, net: NetPlan): ('tun' | 'kvm')[] {
+  return [
+    ...(net.device.kind === 'tap' ? ['tun' as const] : []),
+    ...(record.accelerator === 'kvm' ? ['kvm' as const] : []),
+  ];
+}
+
+/** What `promise` gives, or the signal's reason, whichever is first. */
+function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason as Error);
+    if (signal.aborted) {
+      abort();
+      return;
+    }
+    signal.addEventListener('abort', abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}

@@ -1,0 +1,143 @@
+import { lstat, mkdir, open, readdir, rm, type FileHandle } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { hasCode } from '../../../core/errors.js';
+import { readJsonFile, writeJsonFile } from '../../../core/json-file.js';
+import { NETWORK_MODES, type Key, type MachineHandle } from '../../model.js';
+import { option } from './args.js';
+
+const identity = z.object({ pid: z.number().int(), start_ticks: z.string() });
+
+/** `machine.json`: what we must know to find a machine again, stop it and clear it away. No secret is in it. */
+export const recordSchema = z.object({
+  schema: z.literal(1),
+  key: z.string(),
+  owner: z.string(),
+  name: z.string(),
+  /** Numbers uid and subnets: no two living machines of a home share it. */
+  slot: z.number().int(),
+  /** The account QEMU runs as. */
+  uid: z.number().int(),
+  mode: z.enum(NETWORK_MODES),
+  accelerator: z.enum(['kvm', 'tcg']),
+  ports: z.array(
+    z.object({
+      host_address: z.string(),
+      host_port: z.number().int(),
+      guest_port: z.number().int(),
+      protocol: z.enum(['tcp', 'udp']),
+    }),
+  ),
+  /** Address of the guest inside its network; reachable from here by `tap` only. */
+  address: z.string().optional(),
+  /** Written before QEMU gets going; absent: the start was cut short. */
+  qemu: identity.optional(),
+  slirp: identity.optional(),
+  scratch_bytes: z.number().int(),
+});
+export type MachineRecord = z.infer<typeof recordSchema>;
+
+/**
+ * A machine's folder. The folder is ours alone; `vm` inside is QEMU's working directory, where its account may make
+ * files (its sockets) and may not replace ours (sticky), so that a QEMU taken over by its guest cannot lead us astray.
+ */
+export class MachineFolder {
+  readonly vm: string;
+  constructor(readonly path: string) {
+    this.vm = join(path, 'vm');
+  }
+
+  /** Waits for the start to be done, holds the secrets of the instance, and is gone once the guest has it. */
+  get config(): string {
+    return join(this.path, 'config.json');
+  }
+
+  async make(): Promise<void> {
+    await mkdir(this.vm, { recursive: true, mode: 0o700 });
+  }
+
+  save(record: MachineRecord): Promise<void> {
+    return writeJsonFile(join(this.path, 'machine.json'), record);
+  }
+
+  /** Undefined: no such machine, or one that was never recorded. */
+  async load(): Promise<MachineRecord | undefined> {
+    const json = await readJsonFile(join(this.path, 'machine.json'));
+    return json === undefined ? undefined : recordSchema.parse(json);
+  }
+
+  /** Opens a file that QEMU writes: never through a link, never blocking on what is not a file. */
+  async openVm(name: string): Promise<FileHandle | undefined> {
+    let file: FileHandle;
+    try {
+      file = await open(join(this.vm, name), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    } catch (err) {
+      if (hasCode(err, 'ENOENT') || hasCode(err, 'ELOOP')) return undefined;
+      throw err;
+    }
+    if ((await file.stat()).isFile()) return file;
+    await file.close();
+    return undefined;
+  }
+
+  /** True when `name` is a socket that QEMU made. */
+  async hasSocket(name: string): Promise<boolean> {
+    try {
+      return (await lstat(join(this.vm, name))).isSocket();
+    } catch (err) {
+      if (hasCode(err, 'ENOENT')) return false;
+      throw err;
+    }
+  }
+
+  remove(): Promise<void> {
+    return rm(this.path, { recursive: true, force: true });
+  }
+}
+
+/** All machines under one home. */
+export class Machines {
+  constructor(readonly root: string) {}
+
+  folder(key: Key): MachineFolder {
+    return new MachineFolder(join(this.root, option(key)));
+  }
+
+  /** Folders whose record cannot be read are left out of `records` and named in `broken`. */
+  async all(): Promise<{ records: MachineRecord[]; broken: string[] }> {
+    const records: MachineRecord[] = [];
+    const broken: string[] = [];
+    for (const name of await names(this.root)) {
+      try {
+        const record = await new MachineFolder(join(this.root, name)).load();
+        if (record) records.push(record);
+        else broken.push(name);
+      } catch {
+        broken.push(name);
+      }
+    }
+    return { records, broken };
+  }
+}
+
+async function names(dir: string): Promise<string[]> {
+  try {
+    return await readdir(dir);
+  } catch (err) {
+    if (hasCode(err, 'ENOENT')) return [];
+    throw err;
+  }
+}
+
+export function handleOf(record: MachineRecord): MachineHandle {
+  return {
+    provider: 'qemu',
+    key: record.key,
+    owner: record.owner,
+    version: 1,
+    ports: record.ports,
+    ...(record.mode === 'tap' && record.address !== undefined ? { address: record.address } : {}),
+    data: { network: record.mode, accelerator: record.accelerator, ...(record.qemu ? { pid: record.qemu.pid } : {}) },
+  };
+}

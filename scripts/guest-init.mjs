@@ -1,0 +1,131 @@
+/**
+ * The two parts of the Linux guest that setup makes on this machine: our init, compiled, and the distribution's
+ * kernel package, unpacked and not installed. Node built-ins only; an ordinary user can run both.
+ */
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs';
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const SOURCES = 'executor/guests/linux/init';
+const FLAGS = ['-std=gnu11', '-D_GNU_SOURCE', '-Os', '-Wall', '-Wextra', '-Werror', '-static', '-s'];
+/** The metapackage that always depends on the newest kernel made for virtual machines. */
+const KERNEL_PACKAGE = { x64: 'linux-image-cloud-amd64', arm64: 'linux-image-cloud-arm64' };
+/** Where the modules are that the guest may need, in any kernel since 5.10; the rest of the package is not kept. */
+const MODULE_PATHS = [
+  'crypto',
+  'drivers/block/virtio_blk.ko',
+  'drivers/char/hw_random',
+  'drivers/char/virtio_console.ko',
+  'drivers/net/net_failover.ko',
+  'drivers/net/virtio_net.ko',
+  'drivers/virtio',
+  ...['erofs', 'ext4', 'jbd2', 'mbcache.ko', 'netfs', 'overlayfs'].map((name) => `fs/${name}`),
+  'lib',
+  'net/core',
+];
+
+/**
+ * Compiles `.assets/guest/init` when its sources or the compiler changed. Gives its path.
+ * @param {string} root the repository
+ * @param {(line: string) => void} log
+ */
+export function buildInit(root, log) {
+  const sources = readdirSync(join(root, SOURCES)).filter((name) => /\.[ch]$/.test(name));
+  const compiler = findCompiler();
+  const hash = createHash('sha256').update(`${compiler} ${FLAGS.join(' ')}\n`);
+  for (const name of sources.sort()) hash.update(`${name}\n`).update(readFileSync(join(root, SOURCES, name)));
+  const wanted = hash.digest('hex');
+  const output = join(root, '.assets/guest/init');
+  const stamp = `${output}.sha256`;
+  if (existsSync(output) && existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return output;
+
+  log(`compiling the guest's init with ${compiler}`);
+  mkdirSync(dirname(output), { recursive: true });
+  const files = sources.filter((name) => name.endsWith('.c')).map((name) => join(root, SOURCES, name));
+  const temp = `${output}.${process.pid}.tmp`;
+  try {
+    execFileSync(compiler, [...FLAGS, ...files, '-o', temp], { stdio: ['ignore', 'inherit', 'inherit'] });
+    chmodSync(temp, 0o755);
+    renameSync(temp, output);
+  } finally {
+    rmSync(temp, { force: true });
+  }
+  writeFileSync(stamp, wanted);
+  return output;
+}
+
+/** musl makes a tenth of the size of what the usual C library makes; both work. */
+function findCompiler() {
+  for (const name of ['musl-gcc', 'gcc']) {
+    if ((process.env.PATH ?? '').split(':').some((folder) => existsSync(join(folder, name)))) return name;
+  }
+  throw new Error('no C compiler: install musl-tools or gcc');
+}
+
+/**
+ * Unpacks the newest kernel package for virtual machines to `.assets/kernel/<release>/`. Gives that folder; one that
+ * is there already is used without asking the network.
+ * @param {string} root the repository
+ * @param {(line: string) => void} log
+ */
+export function unpackKernel(root, log) {
+  const store = join(root, '.assets/kernel');
+  const present = existsSync(store) ? readdirSync(store).filter((name) => !name.startsWith('.')) : [];
+  const newest = present.sort((a, b) => a.localeCompare(b, 'en', { numeric: true })).at(-1);
+  if (newest) return join(store, newest);
+
+  mkdirSync(store, { recursive: true });
+  // apt's own user must be able to write there when we are root.
+  const work = mkdtempSync(join(tmpdir(), 'unik-kernel-'));
+  try {
+    chmodSync(work, 0o777);
+    const name = kernelPackage();
+    log(`downloading ${name}`);
+    quietly('apt-get', ['download', '-q', name], work);
+    const [archive] = readdirSync(work).filter((file) => file.endsWith('.deb'));
+    if (!archive) throw new Error(`apt-get download ${name} gave no package`);
+    log(`unpacking ${archive}`);
+    quietly('dpkg-deb', ['-x', join(work, archive), join(work, 'unpacked')], work);
+    return keepParts(join(work, 'unpacked'), store);
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+function kernelPackage() {
+  const meta = KERNEL_PACKAGE[process.arch];
+  if (!meta) throw new Error(`no kernel package is known for ${process.arch}`);
+  const depends = quietly('apt-cache', ['depends', meta], '/');
+  const found = /Depends: (linux-image-\d\S+)/.exec(depends)?.[1];
+  if (!found) throw new Error(`${meta} is not known to apt: run \`apt-get update\``);
+  return found;
+}
+
+/** Copies what the catalogue reads into the store, whole or not at all. */
+function keepParts(unpacked, store) {
+  const [release] = readdirSync(join(unpacked, 'lib/modules'));
+  if (!release) throw new Error('the kernel package holds no modules');
+  const temp = join(store, `.${release}.${process.pid}.tmp`);
+  const copy = (path) => {
+    if (existsSync(join(unpacked, path))) cpSync(join(unpacked, path), join(temp, path), { recursive: true });
+  };
+  copy(`boot/vmlinuz-${release}`);
+  copy(`lib/modules/${release}/modules.builtin`);
+  for (const path of MODULE_PATHS) copy(`lib/modules/${release}/kernel/${path}`);
+  renameSync(temp, join(store, release));
+  return join(store, release);
+}
+
+function quietly(command, args, cwd) {
+  return execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+  console.log(buildInit(root, console.log));
+  console.log(unpackKernel(root, console.log));
+}
