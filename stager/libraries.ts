@@ -1,0 +1,85 @@
+import { posix, relative, sep } from 'node:path';
+import { UnikError } from '../core/errors.js';
+import { APP_DIR } from '../executor/images/base.js';
+import { libraryClosure } from '../executor/images/closure.js';
+import { readElf } from '../executor/images/elf.js';
+import { addHostFile } from '../executor/images/host-files.js';
+import type { ImageFinding } from '../executor/images/image.js';
+import { fromKey, type Entry, type RootTree } from '../executor/images/tree.js';
+import type { Arch } from '../executor/model.js';
+
+export interface LibraryOptions {
+  tree: RootTree;
+  /** Folder on this host that the application was read from. */
+  appDir: string;
+  arch: Arch;
+  /** ELF files on this host that must run. */
+  programs: readonly string[];
+  /** ELF files on this host that may lack a library. */
+  modules: readonly string[];
+  /** Folders on this host that are in the image already. */
+  folders: readonly string[];
+  processes: readonly { argv: readonly string[] }[];
+}
+
+/**
+ * Adds the libraries of every program and native module of the image. What a process names must be complete: throws
+ * library_missing, arch_mismatch. A module that is merely there (a build for another system among them) may lack
+ * something: that is a finding.
+ */
+export function addLibraries(options: LibraryOptions): { added: string[]; programs: number; findings: ImageFinding[] } {
+  const { tree, appDir, arch } = options;
+  const named = new Set(options.processes.map(({ argv }) => argv[0] ?? ''));
+  const inApp = nativeFiles(tree);
+  const isNamed = (file: NativeFile): boolean => named.has(posix.join(APP_DIR, file.inApp));
+  const required = [...options.programs, ...inApp.filter(isNamed).map(({ path }) => path)];
+  const optional = [
+    ...options.modules.map((path) => ({ path, inApp: undefined })),
+    ...inApp.filter((file) => !isNamed(file)),
+  ];
+  const found = new Set(libraryClosure(required, { arch }));
+  const findings: ImageFinding[] = [];
+  let programs = required.length;
+  for (const { path, inApp: file } of optional) {
+    const elf = readElf(path);
+    if (elf?.arch !== arch || elf.kind === 'object') continue;
+    programs += 1;
+    try {
+      libraryClosure([path], { arch }).forEach((library) => found.add(library));
+    } catch (err) {
+      if (!(err instanceof UnikError)) throw err;
+      const message = `${err.message.replace(`${appDir}/`, '')}: what uses it will fail`;
+      findings.push({ level: 'info', code: err.code, message, ...(file === undefined ? {} : { file }) });
+    }
+  }
+  const present = [appDir, ...options.folders];
+  const added = [...found].filter((path) => !present.some((dir) => isInside(dir, path))).sort();
+  for (const path of added) addHostFile(tree, path);
+  return { added, programs, findings };
+}
+
+interface NativeFile {
+  inApp: string;
+  path: string;
+}
+
+/** Files of the application that may be ELF files: executable ones, and those named as libraries and modules are. */
+function nativeFiles(tree: RootTree): NativeFile[] {
+  const files: NativeFile[] = [];
+  const visit = (entry: Entry, inApp: string): void => {
+    if (entry.kind === 'folder')
+      entry.children.forEach((child, name) => visit(child, posix.join(inApp, fromKey(name))));
+    if (entry.kind !== 'file' || entry.content instanceof Uint8Array) return;
+    if ((entry.mode & 0o111) === 0 && !/\.(so|node)(\.[\d.]+)?$/.test(inApp)) return;
+    const path = entry.content.path.toString();
+    if (readElf(path)) files.push({ inApp, path });
+  };
+  const app = tree.get(APP_DIR);
+  if (app) visit(app, '');
+  return files.sort((a, b) => (a.inApp < b.inApp ? -1 : 1));
+}
+
+function isInside(dir: string, path: string): boolean {
+  const inside = relative(dir, path);
+  return inside !== '..' && !inside.startsWith(`..${sep}`);
+}

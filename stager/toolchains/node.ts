@@ -1,0 +1,75 @@
+import { UnikError } from '../../core/errors.js';
+import { addHostFileAt } from '../../executor/images/host-files.js';
+import { readPackageJson } from '../package-json.js';
+import type { SourceTree } from '../source.js';
+import type { BuildContext, Toolchain } from './toolchain.js';
+
+const INTERPRETER = '/usr/local/bin/node';
+const MAIN_FILES = ['server.js', 'app.js', 'index.js', 'main.js', 'server.mjs', 'index.mjs'];
+const LOCKS = ['package-lock.json', 'npm-shrinkwrap.json'];
+
+/** Node.js: the application, its modules, and the `node` of this host. */
+export const nodeToolchain: Toolchain = {
+  name: 'node',
+  programs: ['node', 'nodejs', 'npm', 'npx', 'yarn', 'pnpm'],
+  // A package.json without anything to start belongs to a static site's tools.
+  detect: (source) => {
+    const start = startCommand(source);
+    return start === undefined ? undefined : source.kind('package.json') === 'file' ? 'package.json' : start.file;
+  },
+
+  async build(context) {
+    const { source, which, tool, progress, commands } = context;
+    const node = which('node');
+    if (node === undefined) throw new UnikError('toolchain_missing', 'the application needs node: install Node.js');
+    progress(`Node.js ${(await tool(node, ['--version'], { quiet: true })).trim()} (${node})`);
+    const start = startCommand(source);
+    if (start === undefined && commands === undefined) {
+      throw new UnikError('command_missing', 'package.json has neither a "start" script nor a "main" file');
+    }
+    const app = await withModules(context);
+    return {
+      ...(app === undefined ? {} : { app }),
+      commands: start === undefined ? {} : { web: start.command },
+      programs: { node: [INTERPRETER], nodejs: [INTERPRETER] },
+      path: ['node_modules/.bin'],
+      elf: [node],
+      env: { NODE_ENV: 'production' },
+      ignore: ['node_modules/.cache'],
+      add: async (tree) => addHostFileAt(tree, node, INTERPRETER),
+    };
+  },
+};
+
+function startCommand(source: SourceTree): { command: string; file: string } | undefined {
+  const manifest = readPackageJson(source);
+  if (manifest?.scripts?.['start'] !== undefined) return { command: 'npm start', file: 'package.json' };
+  const main = [...(manifest?.main === undefined ? [] : [manifest.main]), ...MAIN_FILES].find(
+    (file) => source.kind(file) === 'file',
+  );
+  return main === undefined ? undefined : { command: `node '${main.replaceAll("'", "'\\''")}'`, file: main };
+}
+
+/** Installs the locked modules into a copy when the application comes without them; gives the copy. */
+async function withModules(context: BuildContext): Promise<string | undefined> {
+  const { source, which, tool, progress, copy } = context;
+  const wanted = Object.keys(readPackageJson(source)?.dependencies ?? {}).length;
+  if (wanted === 0) return undefined;
+  if (source.kind('node_modules') === 'folder') {
+    progress('Modules: node_modules as it is');
+    return undefined;
+  }
+  const lock = LOCKS.find((name) => source.kind(name) === 'file');
+  if (lock === undefined) {
+    throw new UnikError(
+      'toolchain_failed',
+      'package.json has dependencies, but there is neither node_modules nor package-lock.json: run `npm install` first',
+    );
+  }
+  const npm = which('npm');
+  if (npm === undefined) throw new UnikError('toolchain_missing', 'node_modules is missing and npm is not installed');
+  progress(`Modules: npm ci --omit=dev by ${lock}`);
+  const app = await copy();
+  await tool(npm, ['ci', '--omit=dev', '--no-audit', '--no-fund'], { cwd: app });
+  return app;
+}
