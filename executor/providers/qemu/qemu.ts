@@ -163,8 +163,11 @@ export class QemuProvider implements Provider {
   }
 
   endpoint(handle: MachineHandle, guestPort: number): { host: string; port: number } | undefined {
-    if (handle.address !== undefined) return { host: handle.address, port: guestPort };
-    return publishedEndpoint(handle.ports, guestPort);
+    const { address } = handle;
+    return (
+      publishedEndpoint(handle.ports, guestPort) ??
+      (address === undefined ? undefined : { host: address, port: guestPort })
+    );
   }
 
   async usage(handle: MachineHandle): Promise<MachineUsage | undefined> {
