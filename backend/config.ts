@@ -25,8 +25,8 @@ export const configSchema = z.strictObject({
   stack: word.default('unik'),
   /** What all machines together may use. Default: the host's memory less 1024 MB. */
   memory_mb: megabytes.optional(),
-  /** What all machines together may write. Default: unlimited but by the file system. */
-  disk_mb: megabytes.optional(),
+  /** What all machines together may write. Sparse, so it may be more than there is. */
+  disk_mb: megabytes.default(1_000_000),
   max_machines: z.number().int().min(1).default(250),
   /** What one instance gets when nothing else is asked. */
   defaults: z.strictObject({ memory_mb: megabytes.default(256), disk_mb: megabytes.default(1024) }).prefault({}),

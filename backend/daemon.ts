@@ -33,6 +33,7 @@ export async function startDaemon({ config, log, makeParts }: DaemonDeps): Promi
     let exit: () => void = () => undefined;
     const shutdown = new Promise<void>((resolve) => (exit = resolve));
     const parts = await makeParts(exit);
+    await parts.prepare();
     await parts.executor.recover();
     await parts.apps.recover();
     await clean(parts, log);
@@ -49,6 +50,7 @@ export async function startDaemon({ config, log, makeParts }: DaemonDeps): Promi
       await closeServers(servers);
       await parts.apps.close();
       await parts.executor.close();
+      await parts.close();
       await rm(paths.socket, { force: true });
       await unlock();
       log.info({}, 'daemon.closed');

@@ -68,7 +68,13 @@ export interface Parts {
   /** The image as a droplet, gzipped tar. */
   droplet: (image: StoredImage, signal: AbortSignal) => Promise<Readable>;
   doctor: (signal: AbortSignal) => Promise<Finding[]>;
-  /** Removes our temporary files that no running job needs; gives how many. */
+  /** The probe's answer, once there is one. */
+  accelerator: () => string | undefined;
+  /** Once, at start, before anything is served. */
+  prepare: () => Promise<void>;
+  /** Ends what watches machines; they stay. */
+  close: () => Promise<void>;
+  /** Removes temporary files that no running job needs; gives how many. */
   sweep: () => Promise<number>;
   /** Ends the daemon, after the reply is sent. */
   exit: () => void;

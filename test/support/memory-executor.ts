@@ -33,6 +33,7 @@ export class MemoryExecutor implements Executor {
       ready: false,
       ignored_events: 0,
       reserved_at: 1,
+      charge: { memory_mb: spec.limits.memory_mb, disk_mb: spec.limits.disk_mb },
     };
     this.instances.set(spec.key, instance);
     if (this.autoRun) this.running(spec.key);

@@ -7,8 +7,8 @@ type Names = 'info' | 'openapi' | 'doctor' | 'gc' | 'shutdown' | 'providers' | '
 export function systemHandlers(parts: Parts): Pick<Handlers, Names> {
   const { executor, log } = parts;
   return {
-    info: async (_input, { signal }) => {
-      const { accelerator } = await parts.probe(signal);
+    info: async () => {
+      const accelerator = parts.accelerator();
       return {
         stack: parts.stack,
         version: parts.version,
