@@ -78,7 +78,7 @@ describe('an instance', () => {
 
   test('that cannot be started says why and leaves no machine', async () => {
     const { exit } = await ended({ env: { FAKE_FAIL_START: 'no such luck' } });
-    expect(exit).toMatchObject({ reason: 'boot_failed', message: 'no such luck' });
+    expect(exit).toMatchObject({ reason: 'boot_failed', error: 'machine_failed', message: 'no such luck' });
     expect(await machines()).toEqual([]);
   });
 
@@ -199,6 +199,14 @@ describe('after our restart', () => {
     await bench.restart();
     expect(await bench.executor.until(spec.key, over, never())).toMatchObject({ exit: { reason: 'exited', code: 4 } });
     expect(await texts(spec.log_id)).toEqual(['last']);
+  });
+
+  test('what was over stays so, and who follows its log comes to an end', async () => {
+    const { spec, exit } = await ended({ env: { FAKE_EXIT_AFTER_MS: '1', FAKE_STDOUT: 'said\n' } });
+    await bench.executor.close();
+    await bench.restart();
+    expect(bench.executor.get(spec.key)).toMatchObject({ phase: 'completed', exit });
+    expect(await texts(spec.log_id, true)).toEqual(['said']);
   });
 
   test('one that is gone is completed as killed', async () => {

@@ -1,32 +1,6 @@
 import { expect, test } from '@jest/globals';
-import fc from 'fast-check';
-import { expand, makeInstanceConfig } from '../../../executor/instance-config.js';
+import { makeInstanceConfig } from '../../../executor/instance-config.js';
 import { anImage, aSpec } from '../../support/executor.js';
-
-test.each([
-  ['$PORT', '8080'],
-  ['--port=${PORT}/x', '--port=8080/x'],
-  ['${NONE:-9}', '9'],
-  ['${EMPTY:-9}', '9'],
-  ['${PORT:-9}', '8080'],
-  ['$NONE', ''],
-  ['${NONE:-}', ''],
-  ['$PORTS', ''],
-  ['$1 $$ $ ${} ${1} ${PORT', '$1 $$ $ ${} ${1} ${PORT'],
-  ['$NESTED', '$PORT'],
-  ['$constructor', ''],
-])('expands %s to %s', (word, expected) => {
-  expect(expand(word, { PORT: '8080', EMPTY: '', NESTED: '$PORT' })).toBe(expected);
-});
-
-test('a word without a dollar sign stays as it is, whatever the environment', () => {
-  fc.assert(
-    fc.property(fc.string({ unit: 'binary' }), fc.dictionary(fc.string(), fc.string()), (word, env) => {
-      const plain = word.replaceAll('$', '');
-      expect(expand(plain, env)).toBe(plain);
-    }),
-  );
-});
 
 test('the instance wins over its limits, and these over the image', () => {
   const image = anImage({ env: { A: 'image', PORT: '1', MEMORY_LIMIT: 'x', B: 'image' } });
@@ -49,6 +23,12 @@ test('argv comes from the process type, expanded only where it says so, or from 
   const own = makeInstanceConfig(aSpec({ argv: ['/bin/x', '$PORT'], process_type: 'none' }), image);
   expect(own).toMatchObject({ argv: ['/bin/x', '$PORT'], cwd: '/' });
   expect(makeInstanceConfig(aSpec({ cwd: '/tmp' }), image).cwd).toBe('/tmp');
+});
+
+test('a program named by a variable that is not set is refused', () => {
+  const image = anImage({ processes: { web: { argv: ['$RUN', 'x'], cwd: '/', expand: true } } });
+  expect(() => makeInstanceConfig(aSpec(), image)).toThrow('env: $RUN names the program to run, and is empty');
+  expect(makeInstanceConfig(aSpec({ env: { RUN: '/app/x' } }), image).argv).toEqual(['/app/x', 'x']);
 });
 
 test.each([

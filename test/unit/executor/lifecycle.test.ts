@@ -25,7 +25,7 @@ const inPhase = (phase: Phase): Instance =>
 const EVENTS: InstanceEvent[] = [
   { type: 'run' },
   { type: 'machine_started', handle },
-  { type: 'start_failed', message: 'no' },
+  { type: 'start_failed', error: 'machine_failed', message: 'no' },
   { type: 'check_passed' },
   { type: 'start_timeout', message: 'late' },
   { type: 'check_failed', message: 'ill' },
