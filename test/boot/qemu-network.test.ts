@@ -140,7 +140,7 @@ const never = new AbortController().signal;
       const again = { ...spec('web', 'again'), ports: [{ ...everywhere, host_port: local ?? 0 }] };
       await expect(provider.start(again, never)).rejects.toMatchObject({
         code: 'port_taken',
-        message: expect.stringContaining('published') as string,
+        message: expect.stringContaining('published') as unknown,
       });
     });
 

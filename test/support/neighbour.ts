@@ -1,8 +1,8 @@
 import { execa } from 'execa';
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import type { Readable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 
 /** Addresses of a host that machines may reach: documentation ranges, and where clouds keep their metadata. */
 export const NEIGHBOUR = {
@@ -16,7 +16,7 @@ export const NEIGHBOUR = {
 const SERVICES = `
   const { createServer } = require('node:net');
   const { createSocket } = require('node:dgram');
-  const listening = ${JSON.stringify(NEIGHBOUR.ports)}.map((port) => new Promise((done) => createServer((peer) => peer.end('hi')).listen(port, done)));
+  const listening = ${JSON.stringify(NEIGHBOUR.ports)}.map((port) => new Promise((done) => createServer((peer) => peer.on('error', () => {}).end('hi')).listen(port, done)));
   const dns = createSocket('udp4');
   dns.on('message', (query, peer) => {
     const head = Buffer.from(query.subarray(0, 12));
@@ -32,7 +32,7 @@ const SERVICES = `
 
 /** A second host, in a namespace of its own, beside this one. Needs root. */
 export class Neighbour {
-  private constructor(private readonly child: ChildProcess) {}
+  private constructor(private readonly child: ChildProcessByStdio<Writable, Readable, null>) {}
 
   static async start(): Promise<Neighbour> {
     const child = spawn(
@@ -42,7 +42,7 @@ export class Neighbour {
         stdio: ['pipe', 'pipe', 'inherit'],
       },
     );
-    const lines = createInterface({ input: child.stdout as Readable });
+    const lines = createInterface({ input: child.stdout });
     await once(lines, 'line');
     const pid = String(child.pid);
     await execa('ip', ['link', 'add', 'unikt0', 'type', 'veth', 'peer', 'name', 'eth0', 'netns', pid]);
@@ -57,7 +57,7 @@ export class Neighbour {
     ];
     await execa('nsenter', ['-t', pid, '-n', 'ip', '-batch', '-'], { input: inside.join('\n') });
     await execa('ip', ['route', 'add', NEIGHBOUR.metadata, 'via', NEIGHBOUR.address]);
-    child.stdin?.write('go\n');
+    child.stdin.write('go\n');
     await once(lines, 'line');
     return new Neighbour(child);
   }
@@ -69,8 +69,8 @@ export class Neighbour {
   }
 
   async stop(): Promise<void> {
-    this.child.stdin?.end();
-    await once(this.child, 'exit');
+    this.child.stdin.end();
+    if (this.child.exitCode === null) await once(this.child, 'exit');
     // Its end of the cable goes with its namespace, a moment later; this one would otherwise linger.
     await execa('ip', ['link', 'del', 'unikt0'], { reject: false });
   }
