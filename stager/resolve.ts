@@ -10,8 +10,8 @@ import type { SourceTree } from './source.js';
 export interface ResolveContext {
   /** The application as it will be in the image. */
   app: SourceTree;
-  /** Programs of the image by name, with their path there. */
-  programs: Readonly<Record<string, string>>;
+  /** Programs of the image by name: the path there, and arguments that always come first. */
+  programs: Readonly<Record<string, readonly string[]>>;
   /** Folders of the application where a program without a slash is looked for. */
   path: readonly string[];
 }
@@ -71,7 +71,7 @@ class Resolver {
 
     const file = this.#find(program);
     if (file === undefined) throw this.#missing(`${program} is neither in the application nor in the image`);
-    if ('image' in file) return rest([file.image, ...args]);
+    if ('image' in file) return rest([...file.image, ...args]);
     return this.#appFile(file.app, rest(args), program, next);
   }
 
@@ -94,7 +94,7 @@ class Resolver {
   }
 
   /** A program by its word: of the image, of the application by path, or of the application's program folders. */
-  #find(program: string): { image: string } | { app: string } | undefined {
+  #find(program: string): { image: readonly string[] } | { app: string } | undefined {
     const { app, programs, path } = this.#context;
     if (!program.includes('/')) {
       const inApp = path.map((folder) => posix.join(folder, program)).find((file) => app.kind(file) === 'file');

@@ -31,7 +31,7 @@ export const nodeToolchain: Toolchain = {
     return {
       ...(app === undefined ? {} : { app }),
       commands: start === undefined ? {} : { web: start.command },
-      programs: { node: INTERPRETER, nodejs: INTERPRETER },
+      programs: { node: [INTERPRETER], nodejs: [INTERPRETER] },
       path: ['node_modules/.bin'],
       elf: [node],
       env: { NODE_ENV: 'production' },
@@ -70,6 +70,6 @@ async function withModules(context: BuildContext): Promise<string | undefined> {
   if (npm === undefined) throw new UnikError('toolchain_missing', 'node_modules is missing and npm is not installed');
   progress(`Modules: npm ci --omit=dev by ${lock}`);
   const app = await copy();
-  await tool(npm, ['ci', '--omit=dev', '--no-audit', '--no-fund'], { cwd: app });
+  await tool(npm, ['ci', '--omit=dev', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: app });
   return app;
 }

@@ -10,6 +10,8 @@ import { join } from 'node:path';
 export interface RawMachine {
   /** Connects to the config port if need be and writes one line. */
   send(document: unknown): Promise<void>;
+  /** Writes bytes as they are, and hangs up. */
+  sendAndHangUp(text: string): Promise<void>;
   /** Resolves with the first control event of this name. Fails when the machine ends without it. */
   event(name: string): Promise<ControlEvent>;
   events(): Promise<ControlEvent[]>;
@@ -128,6 +130,12 @@ function machine(child: ChildProcess, dir: string, started_at: number): RawMachi
     async send(document) {
       socket ??= await connected(join(dir, 'c'));
       socket.write(`${typeof document === 'string' ? document : JSON.stringify(document)}\n`);
+    },
+    async sendAndHangUp(text) {
+      socket ??= await connected(join(dir, 'c'));
+      const leaving = socket;
+      socket = undefined;
+      await new Promise<void>((resolve) => leaving.end(text, resolve));
     },
     async event(name) {
       for (;;) {
