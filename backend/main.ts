@@ -87,7 +87,7 @@ async function makeParts(config: Config, log: Log, exit: () => void): Promise<Pa
       home,
       log,
       clock,
-      images,
+      images: { get: (ref) => images.getSound(ref) },
       kernels: catalogue,
       guests: guestMap,
       providers: providers.map,
