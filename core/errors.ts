@@ -137,10 +137,15 @@ export function toUnikError(err: unknown, fallback: ErrorCode = 'internal'): Uni
 }
 
 export function messageOf(err: unknown): string {
-  return err instanceof Error ? err.message : String(err);
+  return isErrorLike(err) ? err.message : String(err);
 }
 
 /** True for a Node system error with this errno name, such as `ENOENT`. */
 export function hasCode(err: unknown, code: string): boolean {
-  return err instanceof Error && 'code' in err && err.code === code;
+  return isErrorLike(err) && 'code' in err && err.code === code;
+}
+
+/** Not `instanceof`: an error of another realm (a worker, a test's sandbox) is one all the same. */
+function isErrorLike(err: unknown): err is { message: string } {
+  return typeof err === 'object' && err !== null && 'message' in err && typeof err.message === 'string';
 }
