@@ -2,7 +2,8 @@ import { afterAll, beforeAll } from '@jest/globals';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { providerContract, type Subject } from '../contract/provider.js';
-import { leftovers, makeBench, makeProvider, makeSpec, open, type Bench } from '../support/qemu.js';
+import { leftovers, makeBench, makeSpec, open, type Bench } from '../support/qemu.js';
+import { makeProvider } from '../support/qemu-provider.js';
 
 let bench: Bench;
 beforeAll(async () => {

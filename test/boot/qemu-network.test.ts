@@ -14,7 +14,8 @@ import type { QemuProvider } from '../../executor/providers/qemu/qemu.js';
 import { Qmp } from '../../executor/providers/qemu/qmp.js';
 import { Machines } from '../../executor/providers/qemu/record.js';
 import { NEIGHBOUR, Neighbour } from '../support/neighbour.js';
-import { leftovers, makeBench, makeProvider, makeSpec, open, type Bench } from '../support/qemu.js';
+import { leftovers, makeBench, makeSpec, open, type Bench } from '../support/qemu.js';
+import { makeProvider } from '../support/qemu-provider.js';
 
 const isRoot = process.getuid?.() === 0;
 if (!isRoot) console.log('skipped: the network tests make a second host beside this one, which needs root');

@@ -9,7 +9,6 @@ import { KernelCatalogue, type StoredKernel } from '../../executor/kernels/catal
 import type { NetworkSpec } from '../../executor/model.js';
 import type { MachineSpec } from '../../executor/providers/provider.js';
 import { homeTag } from '../../executor/providers/qemu/host.js';
-import { QemuProvider } from '../../executor/providers/qemu/qemu.js';
 import { anImage } from './executor.js';
 
 /** What the machines of one test file boot: made once, removed with `close`. */
@@ -33,16 +32,6 @@ export async function makeBench(): Promise<Bench> {
   await execa('gcc', ['-static', '-O1', '-o', join(dir, 'root/bin/app'), 'test/fixtures/qemu/app.c']);
   await execa('mkfs.erofs', [join(dir, 'root.erofs'), join(dir, 'root')]);
   return { dir, kernel, close: () => rm(dir, { recursive: true, force: true }) };
-}
-
-export function makeProvider(home: string): QemuProvider {
-  return new QemuProvider({
-    home,
-    clock: systemClock,
-    log: noLog,
-    path: process.env['PATH'] ?? '',
-    accelerator: 'tcg',
-  });
 }
 
 export const open: Omit<NetworkSpec, 'mode'> = { dns: [], egress: { deny: [] } };
@@ -80,19 +69,20 @@ export function makeSpec(
 export async function leftovers(home: string): Promise<string[]> {
   const machines = join(home, 'machines');
   const folders = await readdir(machines).catch(() => []);
-  const processes = (await Promise.all((await readdir('/proc')).map((pid) => cwdOf(pid)))).filter(({ cwd }) =>
-    cwd.startsWith(machines),
-  );
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+  const processes = await Promise.all(pids.map(async (pid) => ((await uses(pid, machines)) ? [`process ${pid}`] : [])));
   const links = await execa('ip', ['-o', 'link', 'show', 'type', 'veth']);
   const tables = await execa('nft', ['list', 'tables'], { reject: false });
   const ours = [...links.stdout.split('\n'), ...tables.stdout.split('\n')].filter((line) =>
     line.includes(homeTag(home)),
   );
-  return [...folders, ...processes.map(({ pid }) => `process ${pid}`), ...ours];
+  return [...folders, ...processes.flat(), ...ours];
 }
 
-async function cwdOf(pid: string): Promise<{ pid: string; cwd: string }> {
-  if (!/^\d+$/.test(pid)) return { pid, cwd: '' };
-  const cwd = await readlink(`/proc/${pid}/cwd`).catch(() => '');
-  return { pid, cwd };
+/** Does the process work in a folder below `dir`, or hold a file there open? */
+async function uses(pid: string, dir: string): Promise<boolean> {
+  const files = await readdir(`/proc/${pid}/fd`).catch(() => []);
+  const links = [`/proc/${pid}/cwd`, ...files.map((fd) => `/proc/${pid}/fd/${fd}`)];
+  const targets = await Promise.all(links.map((link) => readlink(link).catch(() => '')));
+  return targets.some((target) => target.startsWith(dir));
 }
