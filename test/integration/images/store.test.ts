@@ -235,3 +235,17 @@ describe('droplets', () => {
     expect(fs.readdirSync(join(work, 'other'))).toEqual([]);
   });
 });
+
+describe('an image that is to run', () => {
+  test('is read once, and again when its file has changed; a changed byte is refused', async () => {
+    const image = await make();
+    expect((await store.getSound(image.digest)).digest).toBe(image.digest);
+    const root = rootOf(image);
+    fs.chmodSync(root, 0o600);
+    const bytes = fs.readFileSync(root);
+    bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
+    fs.writeFileSync(root, bytes);
+    expect(await failure(() => store.getSound(image.digest))).toMatchObject({ code: 'image_digest_mismatch' });
+    expect((await store.get(image.digest)).digest).toBe(image.digest);
+  });
+});
