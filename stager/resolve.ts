@@ -10,8 +10,8 @@ import type { SourceTree } from './source.js';
 export interface ResolveContext {
   /** The application as it will be in the image. */
   app: SourceTree;
-  /** Programs of the image by name, with their path there. */
-  programs: Readonly<Record<string, string>>;
+  /** Programs of the image by name: the path there, and arguments that always come first. */
+  programs: Readonly<Record<string, readonly string[]>>;
   /** Folders of the application where a program without a slash is looked for. */
   path: readonly string[];
 }
@@ -71,7 +71,7 @@ class Resolver {
 
     const file = this.#find(program);
     if (file === undefined) throw this.#missing(`${program} is neither in the application nor in the image`);
-    if ('image' in file) return rest([file.image, ...args]);
+    if ('image' in file) return rest([...file.image, ...args]);
     return this.#appFile(file.app, rest(args), program, next);
   }
 
@@ -94,11 +94,13 @@ class Resolver {
   }
 
   /** A program by its word: of the image, of the application by path, or of the application's program folders. */
-  #find(program: string): { image: string } | { app: string } | undefined {
+  #find(program: string): { image: readonly string[] } | { app: string } | undefined {
     const { app, programs, path } = this.#context;
+    const named = (name: string): readonly string[] | undefined =>
+      Object.hasOwn(programs, name) ? programs[name] : undefined;
     if (!program.includes('/')) {
       const inApp = path.map((folder) => posix.join(folder, program)).find((file) => app.kind(file) === 'file');
-      const known = Object.hasOwn(programs, program) ? programs[program] : undefined;
+      const known = named(program);
       if (known !== undefined) return { image: known };
       return inApp === undefined ? undefined : { app: app.resolve(inApp) ?? inApp };
     }
@@ -106,7 +108,7 @@ class Resolver {
     if (!inside.startsWith('..'))
       return app.kind(inside) === 'file' ? { app: app.resolve(inside) ?? inside } : undefined;
     // `/usr/bin/node` and `/usr/bin/env` mean what the image has under that name.
-    const known = programs[program.replace(/^.*\//, '')];
+    const known = named(program.replace(/^.*\//, ''));
     return known === undefined ? undefined : { image: known };
   }
 

@@ -8,7 +8,11 @@ const BUSYBOX = '/usr/bin/busybox';
 const APPLETS = ['sh', 'cat', 'ls', 'echo', 'env', 'sleep', 'test', 'mkdir', 'cp', 'mv', 'rm', 'sed', 'grep', 'id'];
 
 /** What a command may name when the image has a shell. */
-export const SHELL_PROGRAMS: Readonly<Record<string, string>> = { sh: '/bin/sh', ash: '/bin/sh', dash: '/bin/sh' };
+export const SHELL_PROGRAMS: Readonly<Record<string, string[]>> = {
+  sh: ['/bin/sh'],
+  ash: ['/bin/sh'],
+  dash: ['/bin/sh'],
+};
 
 /** Puts busybox with the usual small programs into the image. Throws toolchain_missing. */
 export function addShell(tree: RootTree, which: (name: string) => string | undefined): void {

@@ -16,6 +16,8 @@ export const BASE_ENV: Readonly<Record<string, string>> = {
   PATH: '/usr/local/bin:/usr/bin:/bin',
   LANG: 'C.UTF-8',
   TMPDIR: TMP_DIR,
+  // OpenSSL looks in a folder of hashed names first, which an image does not have.
+  SSL_CERT_FILE: CERTIFICATES,
   PORT: String(DEFAULT_PORT),
 };
 

@@ -33,6 +33,8 @@ const namesSchema = z.record(z.string(), z.string().regex(digestPattern));
  */
 export class ImageStore implements ImageSource {
   readonly #dir: string;
+  /** Root files whose every byte was read and found right, with what tells that they are as they were then. */
+  readonly #sound = new Map<string, string>();
   /** Changes of names one after the other. */
   #names: Promise<unknown> = Promise.resolve();
 
@@ -44,6 +46,22 @@ export class ImageStore implements ImageSource {
   /** By name, digest, or a unique start of one (6 characters or more). Throws image_missing, image_truncated, name_ambiguous, image_invalid. */
   async get(ref: string): Promise<StoredImage> {
     return this.#load(await this.#resolve(ref));
+  }
+
+  /**
+   * As `get`, and sure that the bytes are those of the digest: they are read when this process first meets the image, and
+   * again when the file has changed. Throws image_digest_mismatch besides.
+   */
+  async getSound(ref: string): Promise<StoredImage> {
+    const image = await this.get(ref);
+    const root = join(image.dir, image.root.file);
+    const { ino, size, mtimeNs } = await stat(root, { bigint: true });
+    const state = `${ino}:${size}:${mtimeNs}`;
+    if (this.#sound.get(root) !== state) {
+      await this.verify(image.digest);
+      this.#sound.set(root, state);
+    }
+    return image;
   }
 
   /** All images that can be read, newest first; `onBroken` is told of the others. */
@@ -85,6 +103,7 @@ export class ImageStore implements ImageSource {
 
   /** Takes a prepared folder, which holds the root file, into the store. The same image twice is one image. */
   async add(dir: string, image: Image): Promise<StoredImage> {
+    checkRootFile(image);
     const root = join(dir, image.root.file);
     await writeJsonFile(join(dir, 'image.json'), imageSchema.parse(image), 0o444);
     await chmod(root, 0o444);
@@ -202,6 +221,7 @@ export class ImageStore implements ImageSource {
     if (value === undefined) throw missing(digest);
     const parsed = imageSchema.safeParse(value);
     if (!parsed.success) throw new UnikError('image_invalid', `${path}: ${z.prettifyError(parsed.error)}`);
+    checkRootFile(parsed.data);
     if (parsed.data.digest !== digest) {
       throw new UnikError('image_digest_mismatch', `${path} says ${parsed.data.digest}, its folder is ${digest}`);
     }
@@ -244,6 +264,14 @@ export class ImageStore implements ImageSource {
     );
     this.#names = done.catch(() => undefined);
     await done;
+  }
+}
+
+/** An image from elsewhere must not name a file outside its folder. Throws image_invalid. */
+export function checkRootFile(image: Pick<Image, 'root'>): void {
+  const { file } = image.root;
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(file) || file === 'image.json') {
+    throw new UnikError('image_invalid', `${JSON.stringify(file)} is not the name of a root file`);
   }
 }
 

@@ -6,12 +6,13 @@ import { hasCode, messageOf, UnikError } from '../../core/errors.js';
 import { readJsonFile } from '../../core/json-file.js';
 import type { Log } from '../../core/log.js';
 import type { KernelSource } from '../executor.js';
-import { LINUX_ABI, linuxOverheadMb } from '../guests/linux/index.js';
+import { LINUX_ABI, LINUX_OVERHEAD_MB } from '../guests/linux/index.js';
 import { linuxInitramfs } from '../guests/linux/initramfs.js';
 import type { Arch } from '../model.js';
 import { kernelEntrySchema, type KernelEntry } from './kernel.js';
 import { readLinuxSource } from './linux-source.js';
 import { compareVersions } from './version.js';
+import { unpackKernel } from './vmlinux.js';
 
 export type StoredKernel = KernelEntry & { dir: string };
 
@@ -59,8 +60,10 @@ export class KernelCatalogue implements KernelSource {
    */
   async importLinux(dir: string, init: string): Promise<StoredKernel> {
     const source = await readLinuxSource(dir);
+    const unpacked = unpackKernel(source.image);
+    const kernel = unpacked ? 'vmlinux' : 'vmlinuz';
     const files = new Map<string, Uint8Array>([
-      ['vmlinuz', source.image],
+      [kernel, unpacked ?? source.image],
       ['initrd', linuxInitramfs(await readInit(init), source.modules)],
     ]);
     const facts: EntryFacts = {
@@ -68,9 +71,9 @@ export class KernelCatalogue implements KernelSource {
       abi: LINUX_ABI,
       version: source.version,
       arch: 'x86_64',
-      overhead_mb: linuxOverheadMb('bzImage'),
+      overhead_mb: LINUX_OVERHEAD_MB[kernel],
     };
-    return this.#add(facts, { kernel: 'vmlinuz', initrd: 'initrd' }, files);
+    return this.#add(facts, { kernel, initrd: 'initrd' }, files);
   }
 
   /** Throws kernel_missing; kernel_in_use when `inUse`. */

@@ -27,7 +27,7 @@ export const staticToolchain: Toolchain = {
     const notFound = source.kind(`${folder}/404.html`) === 'file' ? 'E404:404.html\n' : '';
     return {
       commands: { web: `httpd -f -v -p "$PORT" -c ${CONFIG} -h '${folder.replaceAll("'", "'\\''")}'` },
-      programs: { httpd: '/usr/bin/httpd' },
+      programs: { httpd: ['/usr/bin/httpd'] },
       elf: [busybox],
       env: {},
       ignore: ['/Staticfile'],

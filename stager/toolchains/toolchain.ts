@@ -48,14 +48,20 @@ export interface Built {
   app?: string;
   /** Command lines by process type, where no Procfile says them. */
   commands: Record<string, string>;
-  /** Where a program that a command names lies in the image. */
-  programs: Record<string, string>;
+  /** What stands in the image for a program that a command names: its path there, and arguments it always gets. */
+  programs: Record<string, string[]>;
   /** Folders of the application in which programs are looked for by name. */
   path?: string[];
   /** Puts the files beside the application into the image. */
   add(tree: RootTree): Promise<void>;
   /** ELF files on this host whose libraries the image must have. */
   elf: string[];
+  /** Like `elf`, but parts of a runtime that may lack a library, as on this host. */
+  modules?: string[];
+  /** Where the libraries of `elf` and `modules` are looked for first. */
+  libraryPath?: string[];
+  /** Folders on this host that go into the image as a whole at another path; libraries in them are not added again. */
+  folders?: string[];
   env: Record<string, string>;
   /** Parts of the application that the image does not need, in the syntax of .gitignore. */
   ignore?: string[];

@@ -42,7 +42,7 @@ export type Accelerator = 'kvm' | 'tcg';
 export const TRANSLATION_BUFFER_MB = 32;
 
 /** Every machine has a network of its own, so all may have one address; devices then depend on image and size only. */
-const MAC = '02:75:6e:69:6b:01';
+export const GUEST_MAC = '02:75:6e:69:6b:01';
 
 /**
  * QEMU's arguments: a pure function of image, size and ports (design section 5). Nothing of the instance
@@ -113,7 +113,7 @@ function disk(disk: BootPlan['disks'][number], index: number): string[] {
 
 function network(net: NetDevice): string[] {
   if (net.kind === 'none') return [];
-  return ['-netdev', netdev(net), '-device', `virtio-net-pci,netdev=n0,mac=${MAC},romfile=`];
+  return ['-netdev', netdev(net), '-device', `virtio-net-pci,netdev=n0,mac=${GUEST_MAC},romfile=`];
 }
 
 function netdev(net: Exclude<NetDevice, { kind: 'none' }>): string {

@@ -24,12 +24,19 @@ export async function connectUnix(folder: string, name: string, signal?: AbortSi
   const dir = await open(folder, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
     return await new Promise<Socket>((resolve, reject) => {
-      const socket = createConnection({ path: `/proc/self/fd/${dir.fd}/${name}`, ...(signal ? { signal } : {}) });
+      const socket = createConnection(`/proc/self/fd/${dir.fd}/${name}`);
+      const abort = (): void => {
+        socket.destroy(signal?.reason as Error);
+      };
+      signal?.addEventListener('abort', abort, { once: true });
+      if (signal?.aborted) abort();
+      socket.once('error', reject);
+      socket.once('close', () => signal?.removeEventListener('abort', abort));
       socket.once('connect', () => {
         socket.off('error', reject);
+        signal?.removeEventListener('abort', abort);
         resolve(socket);
       });
-      socket.once('error', reject);
     });
   } finally {
     await dir.close();
@@ -48,7 +55,12 @@ export class Qmp {
     private readonly socket: Socket,
     private readonly onEvent: (event: QmpEvent) => void,
   ) {
-    createInterface({ input: socket }).on('line', (line) => this.#take(line));
+    const lines = createInterface({ input: socket });
+    lines.on('line', (line) => {
+      this.#take(line);
+    });
+    // It repeats the socket's errors; 'close' follows and tells everybody who waits.
+    lines.on('error', () => undefined);
     this.closed = new Promise((resolve) => {
       socket.once('close', () => {
         for (const { reject } of this.#waiting.values()) reject(new UnikError('machine_failed', 'QEMU went away'));
@@ -56,7 +68,6 @@ export class Qmp {
         resolve();
       });
     });
-    // 'close' follows and tells everybody who waits.
     socket.on('error', () => socket.destroy());
   }
 

@@ -1,4 +1,5 @@
-import { createConnection } from 'node:net';
+import { createConnection, type Socket } from 'node:net';
+import { setTimeout } from 'node:timers/promises';
 import { FILES } from '../args.js';
 import { Qmp } from '../qmp.js';
 import type { MachineFolder } from '../record.js';
@@ -25,41 +26,49 @@ export function isolatedNetwork(): Network {
   };
 }
 
-/** Opens a connection and watches QEMU's table of flows until it says what the guest made of it. */
+/**
+ * Opens a connection and watches QEMU's table of flows until one is established that was not before: then the guest
+ * has just taken a connection, ours or another's.
+ */
 async function guestTook(
   folder: MachineFolder,
   at: { host: string; port: number },
   signal: AbortSignal,
 ): Promise<boolean> {
   let qmp: Qmp | undefined;
-  const socket = createConnection(at);
+  let socket: Socket | undefined;
   try {
-    await new Promise((resolve, reject) => {
-      socket.once('connect', resolve);
-      socket.once('error', reject);
-      signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
-    });
-    const source = socket.localPort ?? 0;
     qmp = await Qmp.connect(folder.vm, FILES.commands, { signal });
-    while (!socket.destroyed && !signal.aborted) {
-      const table = await qmp.execute('human-monitor-command', { 'command-line': 'info usernet' });
-      if (hasEstablished(String(table), source)) return true;
-      await new Promise((resolve) => setTimeout(resolve, 50));
+    const before = establishedFlows(await flowTable(qmp), at.port);
+    socket = createConnection({ ...at, signal });
+    // Refused, reset or out of time: the loop sees that it is destroyed.
+    socket.on('error', () => undefined);
+    while (!socket.destroyed) {
+      const now = establishedFlows(await flowTable(qmp), at.port);
+      if (now.some((flow) => !before.includes(flow))) return true;
+      await setTimeout(FLOW_POLL_MS, undefined, { signal });
     }
     return false;
   } catch {
-    // Nobody there, QEMU gone, or out of time: all mean that the guest was not reached.
+    // QEMU is gone or busy, or time is up: the guest was not reached.
     return false;
   } finally {
-    socket.destroy();
+    socket?.destroy();
     qmp?.close();
   }
 }
 
-/** True when `info usernet` lists an established flow that came from this local port. */
-export function hasEstablished(table: string, sourcePort: number): boolean {
-  return table.split('\n').some((line) => {
-    const fields = line.trim().split(/\s+/);
-    return fields[0] === 'TCP[ESTABLISHED]' && fields.includes(String(sourcePort));
-  });
+const FLOW_POLL_MS = 25;
+
+async function flowTable(qmp: Qmp): Promise<string> {
+  return String(await qmp.execute('human-monitor-command', { 'command-line': 'info usernet' }));
+}
+
+/** File descriptors of the flows that `info usernet` lists as established by way of this host port. */
+export function establishedFlows(table: string, hostPort: number): string[] {
+  return table
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([state, , , port]) => state === 'TCP[ESTABLISHED]' && port === String(hostPort))
+    .map(([, fd]) => fd ?? '');
 }

@@ -1,23 +1,34 @@
-import { createConnection } from 'node:net';
+import { createConnection, type Socket } from 'node:net';
+
+/** A lost first packet is sent again after a second; a fresh connection is quicker. */
+const AGAIN_MS = 250;
 
 /** Does somebody at `host` take a TCP connection on `port`? False on refusal, timeout or abort. */
 export function accepts(host: string, port: number, timeoutMs: number, signal: AbortSignal): Promise<boolean> {
   return new Promise((resolve) => {
-    if (signal.aborted) {
-      resolve(false);
-      return;
-    }
-    const socket = createConnection({ host, port });
-    const finish = (answer: boolean) => (): void => {
-      clearTimeout(timer);
+    const sockets: Socket[] = [];
+    const finish = (answer: boolean): void => {
+      clearTimeout(timeout);
+      clearInterval(again);
       signal.removeEventListener('abort', giveUp);
-      socket.destroy();
+      for (const socket of sockets) socket.destroy();
       resolve(answer);
     };
-    const giveUp = finish(false);
-    const timer = setTimeout(giveUp, timeoutMs);
+    const giveUp = (): void => {
+      finish(false);
+    };
+    const attempt = (): void => {
+      const socket = createConnection({ host, port });
+      sockets.push(socket);
+      socket.once('connect', () => {
+        finish(true);
+      });
+      socket.on('error', giveUp);
+    };
+    const timeout = setTimeout(giveUp, timeoutMs);
+    const again = setInterval(attempt, AGAIN_MS);
     signal.addEventListener('abort', giveUp, { once: true });
-    socket.once('connect', finish(true));
-    socket.once('error', giveUp);
+    if (signal.aborted) giveUp();
+    else attempt();
   });
 }

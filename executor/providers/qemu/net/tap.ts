@@ -1,7 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import { UnikError } from '../../../../core/errors.js';
 import { run } from '../../../../core/process.js';
-import { addressesOf } from './addresses.js';
+import { GUEST_MAC } from '../args.js';
+import { addressesOf, type Addresses } from './addresses.js';
 import { HostTable } from './host-table.js';
 import type { Network, NetworkContext } from './network.js';
 import { accepts } from './probe-tcp.js';
@@ -29,7 +30,7 @@ export function tapNetwork(context: NetworkContext): Network {
             `addr add ${net.inner}/30 dev ${UPLINK}`,
             `link set ${UPLINK} up`,
             `route add default via ${net.outer}`,
-            ...tapLines(net.gateway, slot, context),
+            ...tapLines(net, slot, context),
           ].join('\n'),
           nft: innerRuleset({
             guest: net.guest,
@@ -73,11 +74,17 @@ export function tapNetwork(context: NetworkContext): Network {
 }
 
 /** The guest's side of the namespace: QEMU's account may use this tap, and make no other. */
-export function tapLines(gateway: string, slot: number, { uidOf }: Pick<NetworkContext, 'uidOf'>): string[] {
+export function tapLines(
+  { gateway, guest }: Addresses,
+  slot: number,
+  { uidOf }: Pick<NetworkContext, 'uidOf'>,
+): string[] {
   return [
     `tuntap add dev ${TAP} mode tap user ${uidOf(slot)}`,
     `addr add ${gateway}/30 dev ${TAP}`,
     `link set ${TAP} up`,
+    // Without it a first connection to a booting guest waits a second for the next ARP query.
+    `neigh replace ${guest} lladdr ${GUEST_MAC} dev ${TAP} nud permanent`,
   ];
 }
 

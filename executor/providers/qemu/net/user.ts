@@ -12,7 +12,7 @@ import { connectUnix } from '../qmp.js';
 import type { MachineFolder } from '../record.js';
 import { addressesOf } from './addresses.js';
 import type { Network, NetworkContext } from './network.js';
-import { innerRuleset, UPLINK } from './rules.js';
+import { innerRuleset, TAP, UPLINK } from './rules.js';
 import { tapLines } from './tap.js';
 
 /** slirp4netns gives the namespace this network; only `NAMESERVER` in it is of use to a guest. */
@@ -30,10 +30,10 @@ export function userNetwork(context: NetworkContext): Network {
       const dns = spec.dns.length > 0 ? spec.dns : [SLIRP.nameserver];
       return {
         namespace: true,
-        device: { kind: 'tap', ifname: 'tap0' },
+        device: { kind: 'tap', ifname: TAP },
         instance: { mode: 'static', address: net.guestCidr, gateway: net.gateway, dns },
         inside: {
-          ip: ['link set lo up', ...tapLines(net.gateway, slot, context)].join('\n'),
+          ip: ['link set lo up', ...tapLines(net, slot, context)].join('\n'),
           nft: innerRuleset({
             guest: net.guest,
             dns,

@@ -1,0 +1,62 @@
+import { openapi } from '../openapi.js';
+import type { Parts } from '../parts.js';
+import type { Handlers } from '../server.js';
+
+type Names = 'info' | 'openapi' | 'doctor' | 'gc' | 'shutdown' | 'providers' | 'guests';
+
+export function systemHandlers(parts: Parts): Pick<Handlers, Names> {
+  const { executor, log } = parts;
+  return {
+    info: async () => {
+      const accelerator = parts.accelerator();
+      return {
+        stack: parts.stack,
+        version: parts.version,
+        api: 'v1' as const,
+        owner: executor.owner,
+        home: parts.home,
+        pid: process.pid,
+        started_at: parts.started_at,
+        provider: parts.provider,
+        ...(accelerator !== undefined ? { accelerator } : {}),
+        capacity: executor.capacity(),
+      };
+    },
+    openapi: async () => openapi(parts.version),
+    doctor: (_input, { signal }) => parts.doctor(signal),
+    gc: async ({ body }) => {
+      const machines = await executor.gc(body.owner ?? executor.owner);
+      log.info({ owner: body.owner ?? executor.owner, machines }, 'gc.done');
+      return { machines, temporary_files: await parts.sweep() };
+    },
+    shutdown: async () => {
+      const stopped = await parts.apps.drain();
+      parts.exit();
+      return { stopped };
+    },
+    providers: async (_input, { signal }) =>
+      Promise.all(
+        [...parts.providers.values()].map(async (provider) => {
+          const { healthy, summary, accelerator } = await provider.probe(signal);
+          return {
+            name: provider.name,
+            default: provider.name === parts.provider,
+            healthy,
+            summary,
+            ...(accelerator !== undefined ? { accelerator } : {}),
+            networks: [...provider.capabilities.network],
+          };
+        }),
+      ),
+    guests: async () =>
+      [...parts.guests.values()].map(({ name, capabilities }) => ({
+        name,
+        providers: parts.pairings(name),
+        signals: capabilities.signals,
+        exit_status: capabilities.exitStatus,
+        stderr_apart: capabilities.stderrApart,
+        fork: capabilities.fork,
+        max_cpus: capabilities.maxCpus,
+      })),
+  };
+}

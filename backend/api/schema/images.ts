@@ -1,0 +1,51 @@
+/** What the API says about images and kernels. */
+import { z } from 'zod';
+import { imageSchema } from '../../../executor/images/image.js';
+import { kernelEntrySchema } from '../../../executor/kernels/kernel.js';
+import { flag } from './common.js';
+
+export const imageSummary = z.strictObject({
+  digest: z.string(),
+  names: z.array(z.string()),
+  guest: z.string(),
+  arch: z.string(),
+  bytes: z.number().int(),
+  created: z.string(),
+  ports: z.array(z.number().int()),
+  processes: z.array(z.string()),
+});
+export type ImageSummary = z.infer<typeof imageSummary>;
+
+export const imageDetail = imageSchema.extend({ names: z.array(z.string()) });
+export type ImageDetail = z.infer<typeof imageDetail>;
+
+export const imageRef = z.strictObject({ ref: z.string().min(1) });
+export const imageRemoveQuery = z.strictObject({ force: flag });
+export const imageRemoved = z.strictObject({
+  untagged: z.array(z.string()),
+  /** The digest, when the image itself went too. */
+  deleted: z.string().optional(),
+  /** With `force`: the instances that went with it. */
+  instances: z.array(z.string()),
+});
+export const tagRequest = z.strictObject({ name: z.string().min(1) });
+
+/** `path`: a folder on the daemon's own host; only taken on its Unix socket. */
+export const buildRequest = z.strictObject({
+  path: z.string().startsWith('/'),
+  name: z.string().min(1).optional(),
+  shell: z.boolean().optional(),
+});
+/** With an uploaded tar stream the same things stand in the query. */
+export const buildQuery = z.strictObject({ name: z.string().min(1).optional(), shell: flag });
+
+/** Lines of a streamed build: any number of `progress`, then one `image` (or an error line). */
+export const buildLine = z.union([z.strictObject({ progress: z.string() }), z.strictObject({ image: imageSummary })]);
+export type BuildLine = z.infer<typeof buildLine>;
+
+export const kernelView = kernelEntrySchema;
+export type KernelView = z.infer<typeof kernelView>;
+/** `path`: an unpacked distribution kernel package on the daemon's own host. */
+export const kernelImport = z.strictObject({ path: z.string().startsWith('/') });
+export const kernelRef = z.strictObject({ id: z.string().min(1) });
+export const kernelVerified = z.strictObject({ id: z.string(), ok: z.literal(true) });

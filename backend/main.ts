@@ -1,0 +1,159 @@
+/** Configuration, parts, door: the only place of the backend that makes things and knows `process`. */
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { systemClock } from '../core/clock.js';
+import { messageOf, toUnikError, UnikError } from '../core/errors.js';
+import { homePaths } from '../core/home.js';
+import { createLog, noLog, type Log } from '../core/log.js';
+import { VERSION } from '../core/version.js';
+import { guests } from '../executor/guests/index.js';
+import { ImageStore } from '../executor/images/store.js';
+import { KernelCatalogue } from '../executor/kernels/catalogue.js';
+import type { GuestName, ProviderName } from '../executor/model.js';
+import { PAIRINGS } from '../executor/providers/pairings.js';
+import type { Finding, Probe } from '../executor/providers/provider.js';
+import { createExecutor } from '../executor/runner.js';
+import { buildImage } from '../stager/build.js';
+import { Apps } from './api/instances/apps.js';
+import { AppRecords } from './api/instances/record.js';
+import type { Parts } from './api/parts.js';
+import type { DoctorReport } from './api/schema/system.js';
+import { uploadsDir } from './api/upload.js';
+import { loadConfig, type Config } from './config.js';
+import { prepareHome, startDaemon } from './daemon.js';
+import { examine, report } from './doctor.js';
+import { importShippedKernels } from './kernels.js';
+import { lockHolder } from './lock.js';
+import { makeProviders, networkFor } from './providers.js';
+
+/** What the setup puts beside the program: our compiled init, unpacked kernels. */
+const ASSETS = fileURLToPath(new URL('../.assets/', import.meta.url));
+
+export interface RunOptions {
+  onReady: (line: string) => void;
+  onSignal: (signal: 'SIGINT' | 'SIGTERM', handler: () => void) => () => void;
+}
+
+/** Serves until a signal (machines stay) or a shutdown over the API (they are gone by then). */
+export async function runDaemon(home: string, { onReady, onSignal }: RunOptions): Promise<void> {
+  await prepareHome(home);
+  const config = await loadConfig(home);
+  const log = createLog('unik', config.log_level);
+  const daemon = await startDaemon({ config, log, makeParts: (exit) => makeParts(config, log, exit) });
+  const signal = new Promise<void>((resolve) => {
+    onSignal('SIGTERM', resolve);
+    onSignal('SIGINT', resolve);
+  });
+  onReady(`unik daemon ${VERSION} serves ${config.owner} on ${homePaths(home).socket}`);
+  await Promise.race([signal, daemon.shutdown]);
+  await daemon.close();
+}
+
+/** `unik doctor` where no daemon answers. */
+export async function doctor(home: string): Promise<DoctorReport> {
+  const { lock, kernels } = homePaths(home);
+  try {
+    await prepareHome(home);
+    const config = await loadConfig(home);
+    const holder = await lockHolder(lock);
+    const state: Pick<Finding, 'status' | 'detail'> = holder
+      ? { status: 'error', detail: `pid ${holder.pid} holds ${lock} but does not answer` }
+      : { status: 'ok', detail: 'not running; commands start it when they need it' };
+    const providers = await makeProviders(config, noLog);
+    const parts = {
+      ...{ home, path: process.env['PATH'] ?? '', memory_mb: config.memory_mb, providers: providers.map.values() },
+      kernels: new KernelCatalogue({ dir: kernels, clock: systemClock, log: noLog }),
+      daemon: { name: 'daemon', ...state },
+    };
+    return await examine(parts, AbortSignal.timeout(30_000));
+  } catch (err) {
+    const { message, hint } = toUnikError(err);
+    return report([{ name: 'config', status: 'error', detail: message, fix: hint }]);
+  }
+}
+
+async function makeParts(config: Config, log: Log, exit: () => void): Promise<Parts> {
+  const { home } = config;
+  const paths = homePaths(home);
+  const clock = systemClock;
+  const images = new ImageStore(paths.images);
+  const catalogue = new KernelCatalogue({ dir: paths.kernels, clock, log });
+  const providers = await makeProviders(config, log);
+  const guestMap = new Map(Object.values(guests).map((guest) => [guest.name, guest]));
+  const executor = createExecutor({
+    ...{
+      owner: config.owner,
+      home,
+      log,
+      clock,
+      images: { get: (ref) => images.getSound(ref) },
+      kernels: catalogue,
+      guests: guestMap,
+      providers: providers.map,
+    },
+    capacity: () => ({ memory_mb: config.memory_mb, disk_mb: config.disk_mb, machines: config.max_machines }),
+    logs: config.logs,
+  });
+  const provider = (name: ProviderName = config.provider) => providers.get(name);
+  let known: Probe | undefined;
+  const probe = async (signal: AbortSignal): Promise<Probe> => (known = await provider().probe(signal));
+  const apps = new Apps({
+    ...{ executor, images, clock, log, records: new AppRecords(paths.apps, log) },
+    defaults: async (order) => {
+      const chosen = provider(order.provider);
+      const { accelerator } = await chosen.probe(AbortSignal.timeout(30_000));
+      return {
+        ...{ provider: chosen.name, ...config.defaults, dns: config.network.dns, deny: config.network.deny },
+        network: config.network.mode === 'auto' ? await networkFor(chosen) : config.network.mode,
+        emulated: accelerator === 'tcg',
+      };
+    },
+  });
+  const init = join(ASSETS, 'guest', 'init');
+  const inUse = (id: string): boolean =>
+    executor.list().some(({ kernel, phase }) => kernel === id && phase !== 'completed');
+  const work = join(home, 'work');
+  const path = process.env['PATH'] ?? '';
+  return {
+    ...{ home, stack: config.stack, version: VERSION, started_at: clock.now(), provider: config.provider },
+    ...{ probe, accelerator: () => known?.accelerator, providers: providers.map, guests: guestMap },
+    pairings: (guest: GuestName) =>
+      [...providers.map.keys()].filter((name) => name === 'fake' || PAIRINGS[guest]?.[name] === 'yes'),
+    ...{ executor, apps, images, exit, clock, log },
+    kernels: {
+      list: async () => (await catalogue.list()).map(({ dir: _, ...entry }) => entry),
+      importLinux: async (dir) => {
+        const { dir: _, ...entry } = await catalogue.importLinux(dir, init);
+        return entry;
+      },
+      verify: async (id) => {
+        await catalogue.verify(id);
+      },
+      remove: (id) => catalogue.remove(id, inUse(id)),
+    },
+    build: ({ source, name, shell, progress, signal }) =>
+      buildImage({
+        ...{ source, store: images, work, progress, signal, env: process.env, withShell: shell, clock },
+        tags: name === undefined ? [] : [name],
+      }),
+    droplet: async () => {
+      throw new UnikError('not_supported', 'droplets are not packed yet');
+    },
+    doctor: (signal) => {
+      const daemon: Finding = { name: 'daemon', status: 'ok', detail: `pid ${process.pid} serves ${paths.socket}` };
+      const { memory_mb } = config;
+      return examine({ home, path, memory_mb, providers: providers.map.values(), kernels: catalogue, daemon }, signal);
+    },
+    prepare: async () => {
+      // Nothing of ours runs yet: whatever is temporary is left over.
+      await catalogue.sweep();
+      for (const dir of [uploadsDir(home), join(work, 'tmp')]) await rm(dir, { recursive: true, force: true });
+      await importShippedKernels(catalogue, { from: join(ASSETS, 'kernel'), init }, log);
+      // Two seconds of probing need not delay the first who asks.
+      probe(AbortSignal.timeout(30_000)).catch((err: unknown) => log.warn({ reason: messageOf(err) }, 'probe.failed'));
+    },
+    sweep: () => images.sweep(),
+    close: async () => providers.close(),
+  };
+}

@@ -1,0 +1,58 @@
+import { join } from 'node:path';
+import { systemClock } from '../core/clock.js';
+import { UnikError } from '../core/errors.js';
+import type { Log } from '../core/log.js';
+import type { NetworkMode, ProviderName } from '../executor/model.js';
+import { providers as factories } from '../executor/providers/index.js';
+import type { Provider } from '../executor/providers/provider.js';
+import { QemuProvider } from '../executor/providers/qemu/qemu.js';
+import type { Config } from './config.js';
+
+export interface ProviderSet {
+  map: ReadonlyMap<ProviderName, Provider>;
+  /** Throws provider_unknown listing those there are. */
+  get(name: ProviderName): Provider;
+  close(): void;
+}
+
+/** The configured ones. One that cannot work here still serves its probe, so the others are not taken down by it. */
+export async function makeProviders(config: Config, log: Log): Promise<ProviderSet> {
+  const map = new Map<ProviderName, Provider>();
+  for (const name of new Set([config.provider, ...config.providers])) map.set(name, await make(name, config, log));
+  return {
+    map,
+    get: (name) => {
+      const provider = map.get(name);
+      if (provider) return provider;
+      throw new UnikError(
+        'provider_unknown',
+        `this daemon has no provider ${name}; it has: ${[...map.keys()].join(', ')}`,
+      );
+    },
+    close: () => {
+      for (const provider of map.values()) if (provider instanceof QemuProvider) provider.close();
+    },
+  };
+}
+
+async function make(name: ProviderName, config: Config, log: Log): Promise<Provider> {
+  const { home } = config;
+  if (name === 'qemu') {
+    const { guest_subnet: guest, link_subnet: link } = config.network;
+    return new QemuProvider({
+      home,
+      clock: systemClock,
+      log,
+      path: process.env['PATH'] ?? '',
+      subnets: { guest, link },
+    });
+  }
+  if (name === 'fake') return factories.fake({ dir: join(home, 'providers', name), clock: systemClock, log });
+  throw new UnikError('config_invalid', `provider: this version has no provider ${name}; it has: qemu, fake`);
+}
+
+/** The best network that works here. */
+export async function networkFor(provider: Provider): Promise<NetworkMode> {
+  if (provider instanceof QemuProvider) return (await provider.chooseNetwork()).mode;
+  return provider.capabilities.network.includes('isolated') ? 'isolated' : 'none';
+}

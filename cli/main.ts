@@ -1,0 +1,30 @@
+/** The only place of the CLI that knows `process`. The daemon's side is loaded when it is needed, not for each `ps`. */
+import { homeOf } from '../core/home.js';
+import { runCommandLine } from './program.js';
+
+const onSignal = (signal: 'SIGINT' | 'SIGTERM', handler: () => void): (() => void) => {
+  process.on(signal, handler);
+  return () => void process.off(signal, handler);
+};
+
+// `unik ps | head` closes our output early: nothing more is wanted from us.
+process.stdout.on('error', (err: NodeJS.ErrnoException) => process.exit(err.code === 'EPIPE' ? 0 : 1));
+
+process.exitCode = await runCommandLine(
+  {
+    home: homeOf(process.env),
+    env: process.env,
+    cwd: process.cwd(),
+    stdout: process.stdout,
+    stderr: process.stderr,
+    self: process.argv[1] ?? '',
+    now: () => Date.now(),
+    onSignal,
+    tellParent: (word) => void process.send?.(word),
+    local: {
+      runDaemon: async (home, onReady) => (await import('../backend/main.js')).runDaemon(home, { onReady, onSignal }),
+      doctor: async (home) => (await import('../backend/main.js')).doctor(home),
+    },
+  },
+  process.argv.slice(2),
+);

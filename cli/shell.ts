@@ -1,0 +1,66 @@
+import type { Writable } from 'node:stream';
+import type { DoctorReport } from '../backend/api/schema/system.js';
+import type { ErrorCode } from '../core/errors.js';
+import { Client } from './client.js';
+import { startDetached } from './start-detached.js';
+import { chooseTarget } from './target.js';
+
+/** What only the daemon's side can do without a daemon; `main.ts` brings it. */
+export interface LocalSide {
+  /** Serves until a signal or a shutdown. */
+  runDaemon(home: string, onReady: (line: string) => void): Promise<void>;
+  doctor(home: string): Promise<DoctorReport>;
+}
+
+/** The world of a command: nothing in `cli` reads `process` but `main.ts`. */
+export interface Shell {
+  home: string;
+  env: Readonly<Record<string, string | undefined>>;
+  cwd: string;
+  stdout: Writable & { isTTY?: boolean };
+  stderr: Writable & { isTTY?: boolean };
+  /** The script that was started: started again for `--detach`. */
+  self: string;
+  now: () => number;
+  local: LocalSide;
+  /** Gives what was caught since, and each later one; the result ends it. */
+  onSignal(signal: 'SIGINT' | 'SIGTERM', handler: () => void): () => void;
+  /** Tells the process that started us in the background, where there is one. */
+  tellParent(word: { ready: string } | { code: ErrorCode; message: string }): void;
+  /** Exit status when no error is thrown. */
+  setExit(status: number): void;
+}
+
+/** A client of the chosen daemon. Our own one is started when it does not run and `start` is true. */
+export async function connect(shell: Shell, host: string | undefined, start: boolean): Promise<Client> {
+  const { target, own } = await chooseTarget(host, shell.env, shell.home);
+  const client = new Client(target);
+  if (own && start && !(await answers(client))) {
+    await startDetached(shell);
+    print(shell.stderr, `unik: started the daemon of ${shell.home}`);
+  }
+  return client;
+}
+
+/** False when nobody answers. */
+export async function answers(client: Client): Promise<boolean> {
+  try {
+    await client.call('info', {}, { signal: AbortSignal.timeout(10_000) });
+    return true;
+  } catch (err) {
+    if (isUnreachable(err)) return false;
+    throw err;
+  }
+}
+
+export function isUnreachable(err: unknown): boolean {
+  return err instanceof Error && 'code' in err && err.code === 'daemon_unreachable';
+}
+
+export function print(to: Writable, line: string): void {
+  to.write(`${line}\n`);
+}
+
+export function printJson(shell: Shell, value: unknown): void {
+  print(shell.stdout, JSON.stringify(value, null, 2));
+}

@@ -1,0 +1,58 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, open, rename, stat } from 'node:fs/promises';
+import { z } from 'zod';
+import { ERRORS, hasCode, UnikError, type ErrorCode } from '../core/errors.js';
+import { homePaths } from '../core/home.js';
+import type { Shell } from './shell.js';
+
+const LARGEST_LOG = 10 * 2 ** 20;
+
+/** What a detached daemon tells the process that started it, once. */
+const firstWord = z.union([
+  z.object({ ready: z.string() }),
+  z.object({ code: z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]), message: z.string() }),
+]);
+
+/** Starts our own daemon in the background and waits until it serves. Gives its ready line, or throws what it said. */
+export async function startDetached(shell: Shell): Promise<string> {
+  const log = homePaths(shell.home).log;
+  await mkdir(shell.home, { recursive: true, mode: 0o700 });
+  await rotate(log);
+  const file = await open(log, 'a', 0o600);
+  try {
+    const child = fork(shell.self, ['daemon'], {
+      cwd: '/',
+      detached: true,
+      env: { ...shell.env, UNIK_HOME: shell.home },
+      execArgv: [],
+      stdio: ['ignore', file.fd, file.fd, 'ipc'],
+    });
+    const said = await hear(child);
+    child.disconnect();
+    child.unref();
+    if ('ready' in said) return said.ready;
+    // Another command started one in the same moment: that one serves us as well.
+    if (said.code === 'daemon_running') return said.message;
+    throw new UnikError(said.code, said.message);
+  } finally {
+    await file.close();
+  }
+
+  async function hear(child: ChildProcess): Promise<z.infer<typeof firstWord>> {
+    const died = once(child, 'exit').then(([code, signal]: unknown[]) => {
+      throw new UnikError('internal', `the daemon ended at once (${String(code ?? signal)}); its log is ${log}`);
+    });
+    const heard = once(child, 'message').then(([message]: unknown[]) => firstWord.parse(message));
+    died.catch(() => undefined);
+    return Promise.race([heard, died]);
+  }
+}
+
+async function rotate(log: string): Promise<void> {
+  try {
+    if ((await stat(log)).size > LARGEST_LOG) await rename(log, `${log}.1`);
+  } catch (err) {
+    if (!hasCode(err, 'ENOENT')) throw err;
+  }
+}

@@ -1,0 +1,159 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { messageOf, UnikError } from '../../core/errors.js';
+import { APP_DIR } from '../../executor/images/base.js';
+import { addHostFile, addHostFolder } from '../../executor/images/host-files.js';
+import type { ImageFinding } from '../../executor/images/image.js';
+import type { SourceTree } from '../source.js';
+import { settleBytecode } from './python-bytecode.js';
+import type { BuildContext, Toolchain } from './toolchain.js';
+
+/** Where the requirements are installed, inside the application. */
+const PACKAGES = '.python_packages';
+const MAIN_FILES = ['app.py', 'main.py', 'server.py'];
+const MARKS = ['requirements.txt', 'pyproject.toml', ...MAIN_FILES];
+/** Parts of the standard library that no server uses: tests, editors, windows, installers. */
+const NOT_NEEDED =
+  /^(test|idlelib|tkinter|turtledemo|turtle\.py|ensurepip|pydoc_data|config-[^/]*|site-packages|dist-packages)$|(^|\/)(tests?|idle_test)$|\.opt-\d\.pyc$/;
+
+const interpreterSchema = z.object({
+  version: z.string(),
+  executable: z.string(),
+  stdlib: z.string(),
+  extensions: z.string(),
+  cacheTag: z.string(),
+});
+type Interpreter = z.infer<typeof interpreterSchema>;
+const DESCRIBE = `
+import json, os, sys, sysconfig
+base = getattr(sys, '_base_executable', None) or sys.executable
+print(json.dumps({
+  'version': sys.version.split()[0], 'executable': base, 'stdlib': sysconfig.get_path('stdlib'),
+  'extensions': sysconfig.get_config_var('DESTSHARED') or os.path.join(sysconfig.get_path('platstdlib'), 'lib-dynload'),
+  'cacheTag': sys.implementation.cache_tag}))
+`;
+
+/** Python 3: the interpreter of this host, its standard library, and the requirements vendored beside the application. */
+export const pythonToolchain: Toolchain = {
+  name: 'python',
+  programs: ['python', 'python3', 'gunicorn', 'uvicorn', 'flask', 'waitress-serve', 'hypercorn', 'daphne', 'celery'],
+  detect: (source) => MARKS.find((name) => source.kind(name) === 'file'),
+
+  async build(context) {
+    const { source, progress } = context;
+    const requirements = requirementsOf(source);
+    const { command, ...interpreter } = await findInterpreter(context, requirements !== undefined);
+    progress(`Python ${interpreter.version} (${interpreter.executable})`);
+
+    const app = await context.copy();
+    const findings: ImageFinding[] = [];
+    if (requirements) await vendor(context, command, app, requirements);
+    await compile(context, command, app, findings);
+
+    const main = MAIN_FILES.find((name) => source.kind(name) === 'file');
+    const [major, minor] = interpreter.version.split('.');
+    const program = [interpreter.executable];
+    return {
+      app,
+      commands: main === undefined ? {} : { web: `python3 ${main}` },
+      programs: { python: program, python3: program, [`python${major}.${minor}`]: program },
+      path: [`${PACKAGES}/bin`],
+      elf: [interpreter.executable],
+      modules: extensionsIn(interpreter.extensions),
+      env: {
+        PYTHONUNBUFFERED: '1',
+        PYTHONDONTWRITEBYTECODE: '1',
+        PYTHONPATH: `${APP_DIR}/${PACKAGES}:${APP_DIR}`,
+      },
+      ignore: ['.venv/', 'venv/', '.pytest_cache/', '.mypy_cache/'],
+      findings,
+      async add(tree) {
+        addHostFile(tree, interpreter.executable);
+        const stdlib = await addHostFolder(tree, interpreter.stdlib, (path) => NOT_NEEDED.test(path));
+        settleBytecode(stdlib, interpreter.cacheTag);
+        // Debian keeps a hook of its site module here.
+        for (const [name, entry] of stdlib.children) {
+          if (entry.kind === 'symlink' && entry.target.toString().startsWith('/')) {
+            addHostFile(tree, join(interpreter.stdlib, name));
+          }
+        }
+      },
+    };
+  },
+};
+
+/** What pip is asked for; undefined when there is nothing to install. */
+function requirementsOf(source: SourceTree): string[] | undefined {
+  const text = source.read('requirements.txt');
+  if (text !== undefined) {
+    const lines = text.split('\n').filter((line) => /^\s*[^#\s]/.test(line));
+    return lines.length > 0 ? ['-r', 'requirements.txt'] : undefined;
+  }
+  return /^\s*dependencies\s*=/m.test(source.read('pyproject.toml') ?? '') ? ['.'] : undefined;
+}
+
+/** The distribution's own interpreter before any other, as long as it can do what is needed. */
+async function findInterpreter(
+  { which, tool }: BuildContext,
+  needsPip: boolean,
+): Promise<Interpreter & { command: string }> {
+  const candidates = ['/usr/bin/python3', 'python3', 'python'].flatMap((name) => which(name) ?? []);
+  let withoutPip: string | undefined;
+  for (const command of new Set(candidates)) {
+    const interpreter = interpreterSchema.parse(
+      JSON.parse(await tool(command, ['-I', '-c', DESCRIBE], { quiet: true })),
+    );
+    const hasPip = await tool(command, ['-m', 'pip', '--version'], { quiet: true }).then(
+      () => true,
+      () => false,
+    );
+    if (hasPip || !needsPip) return { ...interpreter, command };
+    withoutPip ??= command;
+  }
+  throw new UnikError(
+    'toolchain_missing',
+    withoutPip === undefined
+      ? 'the application needs python3, which is not installed'
+      : `the requirements need pip, which ${withoutPip} does not have: install python3-pip`,
+  );
+}
+
+async function vendor(context: BuildContext, python: string, app: string, requirements: string[]): Promise<void> {
+  const { source, tool, progress } = context;
+  const offline = source.kind('vendor') === 'folder';
+  progress(`Requirements: pip install ${requirements.join(' ')}${offline ? ' from vendor' : ''}`);
+  const options = ['--target', PACKAGES, '--no-compile', '--no-input', '--no-warn-script-location'];
+  const quiet = ['--quiet', '--disable-pip-version-check', '--root-user-action=ignore'];
+  const from = offline ? ['--no-index', '--find-links', 'vendor'] : [];
+  await tool(python, ['-m', 'pip', 'install', ...options, ...quiet, ...from, ...requirements], { cwd: app });
+  const names = readdirSync(join(app, PACKAGES)).filter((name) => name.endsWith('.dist-info'));
+  progress(`Requirements: ${names.map((name) => name.replace('.dist-info', '').replace('-', ' ')).join(', ')}`);
+}
+
+/** Bytecode that does not depend on times, made once here instead of at each start. */
+async function compile(context: BuildContext, python: string, app: string, findings: ImageFinding[]): Promise<void> {
+  const args = ['-m', 'compileall', '-q', '-f', '--invalidation-mode', 'unchecked-hash', '-s', app, '-p', APP_DIR, app];
+  try {
+    await context.tool(python, args, { quiet: true, env: { PYTHONHASHSEED: '0' } });
+  } catch (err) {
+    // Packages carry files for other versions of the language; the application's own show when they are imported.
+    if (!(err instanceof UnikError)) throw err;
+    findings.push({
+      level: 'info',
+      code: 'bytecode_incomplete',
+      message: `some files have no bytecode: ${messageOf(err).split('\n')[0] ?? ''}`,
+    });
+  }
+}
+
+function extensionsIn(folder: string): string[] {
+  try {
+    return readdirSync(folder)
+      .filter((name) => name.endsWith('.so'))
+      .map((name) => join(folder, name));
+  } catch {
+    // Built into the interpreter: then there is no such folder.
+    return [];
+  }
+}

@@ -1,0 +1,27 @@
+import { build } from 'esbuild';
+import { mkdir } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+
+/**
+ * The command line and the daemon as one file, as it ships but with packages left where they are. It lies as deep as
+ * the real one, for what stands beside the program is found from there.
+ */
+export async function bundleCli(name: string): Promise<string> {
+  const outfile = resolve(root, 'dist', `test-${name}-${process.pid}.mjs`);
+  await mkdir(dirname(outfile), { recursive: true });
+  await build({
+    absWorkingDir: root,
+    entryPoints: ['cli/main.ts'],
+    outfile,
+    bundle: true,
+    packages: 'external',
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    logLevel: 'silent',
+  });
+  return outfile;
+}
