@@ -5,7 +5,7 @@ import { libraryClosure } from '../executor/images/closure.js';
 import { readElf } from '../executor/images/elf.js';
 import { addHostFile } from '../executor/images/host-files.js';
 import type { ImageFinding } from '../executor/images/image.js';
-import { fromKey, type Entry, type RootTree } from '../executor/images/tree.js';
+import { fromKey, type FolderEntry, type RootTree } from '../executor/images/tree.js';
 import type { Arch } from '../executor/model.js';
 
 export interface LibraryOptions {
@@ -71,16 +71,16 @@ interface NativeFile {
 /** Files of the application that may be ELF files: executable ones, and those named as libraries and modules are. */
 function nativeFiles(tree: RootTree): NativeFile[] {
   const files: NativeFile[] = [];
-  const visit = (entry: Entry, inApp: string): void => {
-    if (entry.kind === 'folder')
-      entry.children.forEach((child, name) => visit(child, posix.join(inApp, fromKey(name))));
-    if (entry.kind !== 'file' || entry.content instanceof Uint8Array) return;
-    if ((entry.mode & 0o111) === 0 && !/\.(so|node)(\.[\d.]+)?$/.test(inApp)) return;
-    const path = entry.content.path.toString();
-    if (readElf(path)) files.push({ inApp, path });
+  const visit = (folder: FolderEntry, inside: string): void => {
+    for (const [key, entry] of folder.children) {
+      if (entry.kind === 'folder') visit(entry, `${inside}${fromKey(key)}/`);
+      if (entry.kind !== 'file' || entry.content instanceof Uint8Array) continue;
+      if ((entry.mode & 0o111) === 0 && !/\.(so|node)(\.[\d.]+)?$/.test(key)) continue;
+      const path = entry.content.path.toString();
+      if (readElf(path)) files.push({ inApp: inside + fromKey(key), path });
+    }
   };
-  const app = tree.get(APP_DIR);
-  if (app) visit(app, '');
+  visit(tree.folder(APP_DIR), '');
   return files.sort((a, b) => (a.inApp < b.inApp ? -1 : 1));
 }
 

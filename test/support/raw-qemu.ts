@@ -155,12 +155,17 @@ function machine(child: ChildProcess, dir: string, started_at: number): RawMachi
   };
 }
 
+/** QEMU makes the socket a moment before it listens: refused means too early. */
 async function connected(path: string): Promise<Socket> {
-  while (!existsSync(path)) await pause(5);
-  const socket = createConnection(path);
-  socket.on('error', () => undefined); // the machine ended; its files tell the rest
-  await new Promise<void>((resolve) => socket.once('connect', resolve));
-  return socket;
+  for (;;) {
+    const socket = createConnection(path);
+    const opened = await new Promise<boolean>((resolve) => {
+      socket.once('connect', () => resolve(true));
+      socket.on('error', () => resolve(false)); // later: the machine ended, and its files tell the rest
+    });
+    if (opened) return socket;
+    await pause(5);
+  }
 }
 
 export function pause(ms: number): Promise<void> {

@@ -4,7 +4,7 @@ import * as format from './format.js';
 import { BLOCK } from './format.js';
 import { inlineBytes, layOut, spaceOf, type Placed } from './layout.js';
 import { Output } from './output.js';
-import { readSource, type Rest } from './read-source.js';
+import { readSmallSource, readSource, type Rest, type SourceFile } from './read-source.js';
 
 export interface WrittenRoot {
   /** `sha256:<hex>` of the file. */
@@ -36,7 +36,7 @@ export async function writeErofs(tree: FolderEntry, path: string, signal?: Abort
     for (const step of layout.steps) {
       signal?.throwIfAborted();
       if (step.write === 'data') rests.set(step.of, await writeData(step.of, out));
-      else await writeInodes(step.of, rests, out);
+      else await out.write(inodeBlock(step.of, rests));
     }
     return { digest: await out.finish(), bytes: out.bytes };
   } finally {
@@ -46,11 +46,11 @@ export async function writeErofs(tree: FolderEntry, path: string, signal?: Abort
 
 /** Writes an inode's whole blocks, padded to the block; what belongs behind the inode is given back. */
 async function writeData(placed: Placed, out: Output): Promise<Rest> {
-  const { entry, size, hasTime } = placed;
   const end = out.bytes + placed.blocks * BLOCK;
-  const apart = size - inlineBytes(placed);
-  if (entry.kind === 'file' && !(entry.content instanceof Uint8Array)) {
-    const rest = await readSource(entry.content.path, { size, apart, withCrc: hasTime }, out);
+  const apart = placed.size - inlineBytes(placed);
+  const file = sourceOf(placed);
+  if (file) {
+    const rest = await readSource(file, apart, out);
     await out.write(Buffer.alloc(end - out.bytes));
     return rest;
   }
@@ -60,12 +60,19 @@ async function writeData(placed: Placed, out: Output): Promise<Rest> {
   return { bytes: bytes.subarray(apart), crc: crc32(bytes) };
 }
 
-async function writeInodes(inodes: readonly Placed[], rests: Map<Placed, Rest>, out: Output): Promise<void> {
+/** Of an inode without blocks of its own. */
+function readSmall(placed: Placed): Rest {
+  const file = sourceOf(placed);
+  if (file) return readSmallSource(file);
+  const bytes = bytesOf(placed);
+  return { bytes, crc: crc32(bytes) };
+}
+
+function inodeBlock(inodes: readonly Placed[], rests: Map<Placed, Rest>): Buffer {
   const block = Buffer.alloc(BLOCK);
   let at = 0;
   for (const placed of inodes) {
-    // Without blocks of its own nothing is written here, only read.
-    const rest = rests.get(placed) ?? (await writeData(placed, out));
+    const rest = rests.get(placed) ?? readSmall(placed);
     rests.delete(placed);
     const { entry, ino, links, size, layout, hasTime } = placed;
     const { uid, gid } = entry;
@@ -75,7 +82,13 @@ async function writeInodes(inodes: readonly Placed[], rests: Map<Placed, Rest>, 
     rest.bytes.copy(block, at + placed.inodeBytes);
     at += spaceOf(placed);
   }
-  await out.write(block);
+  return block;
+}
+
+/** A file that is read when the image is written; undefined for what is in memory. */
+function sourceOf({ entry, size, hasTime }: Placed): SourceFile | undefined {
+  if (entry.kind !== 'file' || entry.content instanceof Uint8Array) return undefined;
+  return { path: entry.content.path, size, withCrc: hasTime };
 }
 
 function modeOf({ entry }: Placed): number {
