@@ -1,4 +1,4 @@
-import { chmod, chown, constants, copyFile, link, open, stat } from 'node:fs/promises';
+import { chmod, chown, constants, copyFile, link, open, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasCode, toUnikError, UnikError } from '../../../core/errors.js';
 import { run } from '../../../core/process.js';
@@ -7,13 +7,20 @@ import { FILES } from './args.js';
 import { LAUNCH_FILES } from './launch.js';
 import type { NetPlan } from './net/network.js';
 import type { MachineFolder } from './record.js';
-import { writeFile } from 'node:fs/promises';
 
-/** Everything QEMU and the launcher expect to find, made before either runs. Throws image_truncated, disk_full. */
+/** What the launcher expects to find beside QEMU's folder. */
+export async function writeNetFiles(folder: MachineFolder, inside: NonNullable<NetPlan['inside']>): Promise<void> {
+  const write = (name: string, text: string): Promise<void> =>
+    writeFile(join(folder.path, name), text, { mode: 0o600 });
+  await write(LAUNCH_FILES.nft, inside.nft);
+  await write(LAUNCH_FILES.ip, inside.ip.join('\n'));
+  await write(LAUNCH_FILES.uplink, inside.uplink.join('\n'));
+}
+
+/** Everything QEMU expects to find in its folder. Throws image_truncated, disk_full. */
 export async function layOut(
   folder: MachineFolder,
   boot: BootPlan,
-  net: NetPlan,
   account: { root: boolean; uid: number },
 ): Promise<void> {
   const vm = (name: string): string => join(folder.vm, name);
@@ -25,11 +32,6 @@ export async function layOut(
       else await scratch(vm(FILES.scratch(index)), source.bytes, account);
     }
     for (const name of [FILES.serial, FILES.out, FILES.err, FILES.control]) await logFile(vm(name), account);
-    if (net.inside) {
-      await writeFile(join(folder.path, LAUNCH_FILES.ip), net.inside.ip, { mode: 0o600 });
-      await writeFile(join(folder.path, LAUNCH_FILES.nft), net.inside.nft, { mode: 0o600 });
-      await run('mkfifo', ['-m', '600', join(folder.path, LAUNCH_FILES.life)]);
-    }
     if (account.root) {
       // QEMU may make its sockets here; the sticky bit keeps it from replacing what is ours.
       await chown(folder.vm, 0, account.uid);

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
-import { z } from 'zod';
-import { run } from '../../../core/process.js';
 import { addressesOf, overlap, parseRange, type Range, type Subnets } from './net/addresses.js';
 
 /** Every IPv4 address of this host; a guest must reach none of them. */
@@ -12,15 +11,23 @@ export function hostAddresses(): string[] {
     .map(({ address }) => address);
 }
 
-const routesSchema = z.array(z.object({ dst: z.string() }));
-
 /** Networks that this host has routes to, so that machines of another home, or a neighbour's network, are avoided. */
 export async function routedRanges(): Promise<Range[]> {
-  const { stdout } = await run('ip', ['-4', '-json', 'route', 'show', 'table', 'all']);
-  return routesSchema
-    .parse(JSON.parse(stdout))
-    .filter(({ dst }) => /^\d+\./.test(dst))
-    .map(({ dst }) => parseRange(dst));
+  return parseRoutes(await readFile('/proc/net/route', 'utf8'));
+}
+
+/** `table` as in /proc/net/route: a heading, then lines whose 2nd and 8th fields are little-endian hex words. */
+export function parseRoutes(table: string): Range[] {
+  const word = (hex: string): number => Buffer.from(hex, 'hex').readUInt32LE();
+  return table
+    .trim()
+    .split('\n')
+    .slice(1)
+    .map((line) => line.split('\t'))
+    .map(([, destination = '', , , , , , mask = '']) => {
+      const first = word(destination);
+      return { first, last: first + (0xffffffff - word(mask)) };
+    });
 }
 
 export function slotIsUnrouted(slot: number, subnets: Subnets, routed: readonly Range[]): boolean {

@@ -9,7 +9,15 @@ import { identify, kill, type ProcessIdentity } from '../../../core/process.js';
 import type { MachineFolder } from './record.js';
 
 /** Names in the machine's folder, beside QEMU's own. */
-export const LAUNCH_FILES = { ip: 'net.ip', nft: 'net.nft', life: 'life', log: 'qemu.log', devices: 'dev' } as const;
+export const LAUNCH_FILES = {
+  /** An nftables ruleset, and lines for `ip -batch` before and after the uplink is there. */
+  nft: 'net.nft',
+  ip: 'net.ip',
+  uplink: 'uplink.ip',
+  /** A pipe that QEMU holds open. */
+  life: 'life',
+  log: 'qemu.log',
+} as const;
 
 /**
  * `root`: we may switch accounts, so QEMU gets its own. `user`: it stays ours.
@@ -20,13 +28,18 @@ export interface LaunchOptions {
   root: boolean;
   uid: number;
   namespace: boolean;
+  /** The namespace is to be wired: LAUNCH_FILES nft, ip and uplink are there. */
+  network: boolean;
   /** Bytes that QEMU may have in one file. */
   file_bytes: number;
-  devices: readonly ('tun' | 'kvm')[];
+  /** Those of which QEMU's account needs a node of its own. */
+  devices: readonly Device[];
   program: string;
   args: readonly string[];
   path: string;
 }
+
+export type Device = 'tun' | 'kvm';
 
 /** A process that is in its namespaces, waits, and has the pid that QEMU will have. */
 export interface Launched {
@@ -38,22 +51,20 @@ export interface Launched {
 }
 
 /**
- * Runs as root (of a namespace, for an ordinary user) in QEMU's folder. It waits for `go`: if we die before we have
- * noted its pid, it reads an end of file and ends. `life` is held open until QEMU ends, whatever ends it.
+ * Runs as root (of a namespace, for an ordinary user) in QEMU's folder. What it makes before it waits is in its own
+ * namespaces and ends with it: if we die before we have noted its pid, it reads an end of file in place of `go` and is
+ * gone. `life` is held open until QEMU ends, whatever ends it.
  */
 const SCRIPT = `
 set -e
-[ ! -p ../life ] || exec 9<>../life
+if [ -n "$NETWORK" ]; then
+  mkfifo -m 600 ../life
+  exec 9<>../life
+fi
 echo ready >&3
 exec 3>&-
-read -r go
-if [ -f ../net.nft ]; then
-  nft -f ../net.nft
-  ip -batch ../net.ip
-  echo 1 >/proc/sys/net/ipv4/ip_forward
-fi
 if [ -n "$DEVICES" ]; then
-  mkdir -p ../dev
+  mkdir ../dev
   mount -t tmpfs -o mode=755,size=64k unik ../dev
   for device in $DEVICES; do
     case $device in
@@ -65,8 +76,17 @@ if [ -n "$DEVICES" ]; then
     mount --bind ../dev/$device $node
   done
 fi
+if [ -n "$NETWORK" ]; then
+  nft -f ../net.nft
+  ip -batch ../net.ip
+  echo 1 >/proc/sys/net/ipv4/ip_forward
+fi
+read -r go
+if [ -n "$NETWORK" ]; then
+  ip -batch ../uplink.ip
+fi
 trap '' XFSZ
-unset DEVICES OWNER
+unset DEVICES OWNER NETWORK
 exec "$@" </dev/null
 `;
 
@@ -77,7 +97,13 @@ export async function launch(options: LaunchOptions): Promise<Launched> {
   const child = spawn(file, [...args, options.program, ...options.args], {
     cwd: folder.vm,
     detached: true,
-    env: { PATH: options.path, LC_ALL: 'C', DEVICES: root ? options.devices.join(' ') : '', OWNER: String(uid) },
+    env: {
+      PATH: options.path,
+      LC_ALL: 'C',
+      DEVICES: root ? options.devices.join(' ') : '',
+      OWNER: String(uid),
+      NETWORK: options.network ? 'yes' : '',
+    },
     stdio: ['pipe', log.fd, log.fd, 'pipe'],
   });
   const closed = once(child, 'exit');

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { stat, writeFile } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import type { Clock } from '../../../core/clock.js';
@@ -17,12 +17,13 @@ import type {
   Probe,
   Provider,
 } from '../provider.js';
+import { allDone } from './all-done.js';
 import { choosePorts, freeSlot } from './allocate.js';
 import { qemuArgs, TRANSLATION_BUFFER_MB, type Accelerator } from './args.js';
 import { tail } from './console.js';
-import { layOut } from './files.js';
+import { layOut, writeNetFiles } from './files.js';
 import { homeTag, hostAddresses, routedRanges, slotIsUnrouted, uidBase } from './host.js';
-import { launch, launchLog } from './launch.js';
+import { launch, launchLog, type Device } from './launch.js';
 import { LiveMachine } from './live.js';
 import { LogSpace } from './log-space.js';
 import { DEFAULT_SUBNETS, slotsIn, type Subnets } from './net/addresses.js';
@@ -244,33 +245,49 @@ export class QemuProvider implements Provider {
     const network = this.#networks[reserved.mode];
     const net = network.plan({ slot, ports, spec: spec.network, hostAddresses: hostAddresses() });
     const account = { root: this.#root, uid };
-    await layOut(folder, spec.boot, net, account);
-    if (spec.boot.channels.kind === 'virtio-serial') {
-      await writeFile(folder.config, JSON.stringify({ ...spec.config, net: net.instance }), { mode: 0o600 });
-    }
+    if (net.inside) await writeNetFiles(folder, net.inside);
     const launched = await launch({
       ...account,
       folder,
       namespace: net.namespace,
-      devices: devicesOf(reserved, net),
+      network: net.inside !== undefined,
+      devices: await this.#devices(reserved, net),
       file_bytes: this.#space.limit(reserved),
       program: PROGRAM,
       args: this.#args(spec, reserved, net),
       path: this.options.path,
     });
-    const record = {
-      ...reserved,
-      ...(net.instance.address ? { address: net.instance.address.split('/')[0] } : {}),
-      qemu: launched.who,
-    };
+    const address = net.instance.address?.split('/')[0];
+    const record = { ...reserved, ...(address === undefined ? {} : { address }), qemu: launched.who };
     await folder.save(record);
-    const outside = await network.attach(record, folder, launched.who.pid);
+    const outside = await allDone(
+      network.attach(record, folder, launched.who.pid),
+      layOut(folder, spec.boot, account),
+      this.#keepConfig(spec, net, folder),
+    );
     const complete = { ...record, ...outside };
     if (Object.keys(outside).length > 0) await folder.save(complete);
     signal.throwIfAborted();
     launched.go();
     await this.#untilUp(this.#attach(complete), folder, signal);
     return complete;
+  }
+
+  /** For `LiveMachine` to deliver, or for one after our restart. */
+  async #keepConfig(spec: MachineSpec, net: NetPlan, folder: MachineFolder): Promise<void> {
+    if (spec.boot.channels.kind !== 'virtio-serial') return;
+    await writeFile(folder.config, JSON.stringify({ ...spec.config, net: net.instance }), { mode: 0o600 });
+  }
+
+  /** The devices that QEMU's account could not open as they are. */
+  async #devices(record: MachineRecord, net: NetPlan): Promise<Device[]> {
+    const needed: Device[] = [];
+    if (net.device.kind === 'tap') needed.push('tun');
+    if (record.accelerator === 'kvm') needed.push('kvm');
+    const closed = await Promise.all(
+      needed.map(async (device) => ((await isOpenToAll(NODES[device])) ? [] : [device])),
+    );
+    return closed.flat();
   }
 
   #args(spec: MachineSpec, record: MachineRecord, net: NetPlan): string[] {
@@ -344,11 +361,10 @@ export class QemuProvider implements Provider {
   }
 }
 
-function devicesOf(record: MachineRecord, net: NetPlan): ('tun' | 'kvm')[] {
-  return [
-    ...(net.device.kind === 'tap' ? ['tun' as const] : []),
-    ...(record.accelerator === 'kvm' ? ['kvm' as const] : []),
-  ];
+const NODES = { tun: '/dev/net/tun', kvm: '/dev/kvm' } as const satisfies Record<Device, string>;
+
+async function isOpenToAll(path: string): Promise<boolean> {
+  return ((await stat(path)).mode & 0o006) === 0o006;
 }
 
 /** What `promise` gives, or the signal's reason, whichever is first. */

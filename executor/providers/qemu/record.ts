@@ -1,9 +1,8 @@
-import { lstat, mkdir, open, readdir, rm, type FileHandle } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, writeFile, type FileHandle } from 'node:fs/promises';
 import { constants } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { hasCode } from '../../../core/errors.js';
-import { readJsonFile, writeJsonFile } from '../../../core/json-file.js';
 import { NETWORK_MODES, type Key, type MachineHandle } from '../../model.js';
 import { option } from './args.js';
 
@@ -38,6 +37,8 @@ export const recordSchema = z.object({
 });
 export type MachineRecord = z.infer<typeof recordSchema>;
 
+const RECORD = 'machine.json';
+
 /**
  * A machine's folder. The folder is ours alone; `vm` inside is QEMU's working directory, where its account may make
  * files (its sockets) and may not replace ours (sticky), so that a QEMU taken over by its guest cannot lead us astray.
@@ -59,14 +60,24 @@ export class MachineFolder {
     await mkdir(this.vm, { recursive: true, mode: 0o700 });
   }
 
-  save(record: MachineRecord): Promise<void> {
-    return writeJsonFile(join(this.path, 'machine.json'), record);
+  /** Old or new, never half. Not forced to the disk, which takes longer than all else: a power cut ends the machine too. */
+  async save(record: MachineRecord): Promise<void> {
+    const path = join(this.path, RECORD);
+    await writeFile(`${path}.new`, JSON.stringify(record), { mode: 0o600 });
+    await rename(`${path}.new`, path);
   }
 
   /** Undefined: no such machine, or one that was never recorded. */
   async load(): Promise<MachineRecord | undefined> {
-    const json = await readJsonFile(join(this.path, 'machine.json'));
-    return json === undefined ? undefined : recordSchema.parse(json);
+    let text: string;
+    try {
+      text = await readFile(join(this.path, RECORD), 'utf8');
+    } catch (err) {
+      if (hasCode(err, 'ENOENT') || hasCode(err, 'ENOTDIR')) return undefined;
+      throw err;
+    }
+    // Empty after a power cut.
+    return text === '' ? undefined : recordSchema.parse(JSON.parse(text));
   }
 
   /** Opens a file that QEMU writes: never through a link, never blocking on what is not a file. */
@@ -81,16 +92,6 @@ export class MachineFolder {
     if ((await file.stat()).isFile()) return file;
     await file.close();
     return undefined;
-  }
-
-  /** True when `name` is a socket that QEMU made. */
-  async hasSocket(name: string): Promise<boolean> {
-    try {
-      return (await lstat(join(this.vm, name))).isSocket();
-    } catch (err) {
-      if (hasCode(err, 'ENOENT')) return false;
-      throw err;
-    }
   }
 
   remove(): Promise<void> {

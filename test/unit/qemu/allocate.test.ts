@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { clash, freeSlot, holderOf } from '../../../executor/providers/qemu/allocate.js';
-import { homeTag, uidBase } from '../../../executor/providers/qemu/host.js';
+import { homeTag, parseRoutes, uidBase } from '../../../executor/providers/qemu/host.js';
+import { rangeText } from '../../../executor/providers/qemu/net/addresses.js';
 
 const port = (host_address: string, host_port: number, protocol: 'tcp' | 'udp' = 'tcp') => ({
   host_address,
@@ -46,4 +47,12 @@ test('homes have names and accounts apart', () => {
   expect(homeTag('/home/a')).not.toBe(homeTag('/home/b'));
   expect(uidBase('/home/a')).toBeGreaterThanOrEqual(0x70000000);
   expect(uidBase('/home/a') + 65_535).toBeLessThan(2 ** 31);
+});
+
+test('routes are read as the kernel writes them', () => {
+  const table =
+    'Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n' +
+    'eth0\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n' +
+    'uk0\t0400C90A\t0200CA0A\t0003\t0\t0\t0\tFCFFFFFF\t0\t0\t0\n';
+  expect(parseRoutes(table).map(rangeText)).toEqual(['0.0.0.0-255.255.255.255', '10.201.0.4-10.201.0.7']);
 });

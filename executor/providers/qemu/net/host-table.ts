@@ -15,21 +15,26 @@ export class HostTable {
 
   add(elements: HostElements): Promise<void> {
     return this.#inTurn(async () => {
-      const fresh = (await this.#exists()) ? '' : hostTable(this.#name, this.context.subnets.guest);
       const resolver = await firstResolver();
-      const parts = [
-        fresh,
-        resolver === undefined ? '' : hostResolver(this.#name, resolver),
-        hostElements(this.#name, 'add', elements),
-      ];
-      await nft(parts.join(''));
+      const script =
+        (resolver === undefined ? '' : hostResolver(this.#name, resolver)) + hostElements(this.#name, 'add', elements);
+      try {
+        await nft(script);
+      } catch (err) {
+        if (await this.#exists()) throw err;
+        await nft(hostTable(this.#name, this.context.subnets.guest) + script);
+      }
     });
   }
 
   remove(elements: HostElements): Promise<void> {
     return this.#inTurn(async () => {
-      if (!(await this.#exists())) return;
-      await nft(hostElements(this.#name, 'delete', elements));
+      try {
+        await nft(hostElements(this.#name, 'delete', elements));
+      } catch (err) {
+        if (await this.#exists()) throw err;
+        return;
+      }
       const { stdout } = await run('nft', ['list', 'set', 'ip', this.#name, 'links']);
       if (!stdout.includes('elements')) await nft(`delete table ip ${this.#name}\n`);
     });

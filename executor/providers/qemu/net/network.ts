@@ -22,8 +22,11 @@ export interface NetPlan {
   device: NetDevice;
   /** For the instance config. */
   instance: InstanceNet;
-  /** Run inside the namespace before QEMU: lines for `ip -batch`, and an nftables ruleset. */
-  inside?: { ip: string; nft: string };
+  /**
+   * Run inside the namespace before QEMU: an nftables ruleset, lines for `ip -batch`, and such lines for when `attach`
+   * is done.
+   */
+  inside?: { nft: string; ip: readonly string[]; uplink: readonly string[] };
 }
 
 export interface PlanInput {

@@ -1,7 +1,9 @@
+import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { UnikError } from '../../../../core/errors.js';
 import { run } from '../../../../core/process.js';
 import { GUEST_MAC } from '../args.js';
+import { allDone } from '../all-done.js';
 import { addressesOf, type Addresses } from './addresses.js';
 import { HostTable } from './host-table.js';
 import type { Network, NetworkContext } from './network.js';
@@ -25,13 +27,12 @@ export function tapNetwork(context: NetworkContext): Network {
         device: { kind: 'tap', ifname: TAP },
         instance: { mode: 'static', address: net.guestCidr, gateway: net.gateway, dns },
         inside: {
-          ip: [
-            'link set lo up',
+          ip: ['link set lo up', ...tapLines(net, slot, context)],
+          uplink: [
             `addr add ${net.inner}/30 dev ${UPLINK}`,
             `link set ${UPLINK} up`,
             `route add default via ${net.outer}`,
-            ...tapLines(net, slot, context),
-          ].join('\n'),
+          ],
           nft: innerRuleset({
             guest: net.guest,
             dns,
@@ -51,7 +52,10 @@ export function tapNetwork(context: NetworkContext): Network {
         `link set ${link} up`,
         `route add ${net.guestNet} via ${net.inner} dev ${link}`,
       ];
-      await run('ip', ['-batch', '-'], { input: `${lines.join('\n')}\n`, code: 'network_unavailable' });
+      await allDone(
+        run('ip', ['-batch', '-'], { input: `${lines.join('\n')}\n`, code: 'network_unavailable' }),
+        table.add({ link, guest: net.guest, ports: record.ports }),
+      );
       try {
         // Local clients of a published port come from 127.0.0.1; the kernel sends such packets only where told so.
         await writeFile(`/proc/sys/net/ipv4/conf/${link}/route_localnet`, '1');
@@ -59,13 +63,16 @@ export function tapNetwork(context: NetworkContext): Network {
       } catch (err) {
         throw new UnikError('network_unavailable', 'the kernel does not let us forward packets', { cause: err });
       }
-      await table.add({ link, guest: net.guest, ports: record.ports });
       return {};
     },
 
     async detach(record) {
       const { guest } = addressesOf(record.slot, context.subnets);
-      await table.remove({ link: linkName(context.tag, record.slot), guest, ports: record.ports });
+      const link = linkName(context.tag, record.slot);
+      await table.remove({ link, guest, ports: record.ports });
+      // It goes with the namespace of its other end, but the kernel takes its time.
+      const there = existsSync(`/sys/class/net/${link}`);
+      if (there) await run('ip', ['link', 'del', link]).catch(() => undefined);
     },
 
     reaches: (record, _folder, port, timeoutMs, signal) =>

@@ -33,7 +33,9 @@ export function userNetwork(context: NetworkContext): Network {
         device: { kind: 'tap', ifname: TAP },
         instance: { mode: 'static', address: net.guestCidr, gateway: net.gateway, dns },
         inside: {
-          ip: ['link set lo up', ...tapLines(net, slot, context)].join('\n'),
+          ip: ['link set lo up', ...tapLines(net, slot, context)],
+          // slirp4netns gives its interface address and route itself.
+          uplink: [],
           nft: innerRuleset({
             guest: net.guest,
             dns,
