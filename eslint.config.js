@@ -20,7 +20,11 @@ export default tseslint.config(
   {
     files: ['**/*.js', '**/*.mjs'],
     languageOptions: {
-      globals: { process: 'readonly', console: 'readonly', URL: 'readonly', setTimeout: 'readonly', Buffer: 'readonly' },
+      globals: Object.fromEntries(
+        'process console URL Buffer fetch AbortController AbortSignal setTimeout clearTimeout setInterval clearInterval'
+          .split(' ')
+          .map((name) => [name, 'readonly']),
+      ),
     },
   },
 );

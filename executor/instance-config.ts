@@ -1,4 +1,5 @@
 import { UnikError } from '../core/errors.js';
+import { expandArgv } from './images/expand.js';
 import type { Image } from './images/image.js';
 import type { InstanceConfig, InstanceSpec } from './model.js';
 
@@ -33,23 +34,13 @@ function chooseCommand(spec: InstanceSpec, image: Image, env: Record<string, str
       `process_type: the image has no process ${JSON.stringify(spec.process_type)}; it has: ${known}`,
     );
   }
-  const argv = chosen.expand ? chosen.argv.map((word) => expand(word, env)) : chosen.argv;
+  if (!chosen.expand) return { argv: chosen.argv, cwd: spec.cwd ?? chosen.cwd };
+  const argv = expandArgv(chosen.argv, env);
+  // An empty word vanishes, and then the next one would be taken for the program.
+  if (!expandArgv(chosen.argv.slice(0, 1), env)[0]) {
+    throw new UnikError('bad_request', `env: ${chosen.argv[0]} names the program to run, and is empty`);
+  }
   return { argv, cwd: spec.cwd ?? chosen.cwd };
-}
-
-/**
- * Replaces `$NAME`, `${NAME}` and `${NAME:-default}` from `env`, once and without splitting. An unset variable is
- * empty; the default stands in for one that is unset or empty. Any other dollar sign stays as it is.
- */
-export function expand(word: string, env: Record<string, string>): string {
-  return word.replace(
-    /\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)(?::-([^}]*))?\})/g,
-    (_all, plain: string | undefined, braced: string | undefined, fallback: string | undefined) => {
-      const name = plain ?? braced ?? '';
-      const value = Object.hasOwn(env, name) ? env[name] : undefined;
-      return value || fallback || '';
-    },
-  );
 }
 
 /** An environment reaches a program as `NAME=value` ended by a zero byte. */

@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.js';
-import { messageOf } from '../core/errors.js';
+import { toUnikError } from '../core/errors.js';
 import type { Log } from '../core/log.js';
 import type { KeyedQueue } from '../core/queue.js';
 import { holdsMachine } from './capacity.js';
@@ -21,7 +21,8 @@ export interface LifeDeps {
   /** Writes of one record follow one another, the newest replacing one that waits. */
   saves: KeyedQueue;
   provider: Provider;
-  hold: LogHold;
+  /** Where its console goes; absent for an instance that was over when we came. */
+  hold?: LogHold;
   limit?: ReturnType<typeof createLimit>;
   boot: (instance: Instance, signal: AbortSignal) => Promise<MachineHandle>;
   announce: (type: ExecutorEvent['type'], instance: Instance) => void;
@@ -104,7 +105,7 @@ export class Life {
     const over = this.deps.clock.sleep(CLOSE_MS, moment.signal).catch(() => undefined);
     await Promise.race([this.#settled(), over]);
     moment.abort();
-    await this.deps.hold.release();
+    await this.deps.hold?.release();
   }
 
   get #closing(): boolean {
@@ -124,7 +125,7 @@ export class Life {
       log.error({ err }, 'record.save-failed');
     }
     this.deps.changed(this.#now);
-    if (!holdsMachine(this.#now)) this.#track(this.deps.hold.release());
+    if (!holdsMachine(this.#now) && this.deps.hold) this.#track(this.deps.hold.release());
     if (this.#closing) return;
     for (const effect of effects) this.#track(this.#run(effect, then));
   }
@@ -154,7 +155,8 @@ export class Life {
       // Closing called it off: the next process boots it.
       if (this.#closing) return undefined;
       this.deps.log.warn({ err }, 'instance.boot-failed');
-      return { type: 'start_failed', message: messageOf(err) };
+      const { code, message } = toUnikError(err, 'machine_failed');
+      return { type: 'start_failed', error: code, message };
     }
   }
 
@@ -174,6 +176,7 @@ export class Life {
 
   #pump(handle: MachineHandle): void {
     const { provider, clock, log, hold, limit } = this.deps;
+    if (!hold) return;
     const deps = { provider, handle, file: hold.file, clock, log, ...(limit ? { limit } : {}) };
     this.#pumping ??= pump(deps, this.#watch.signal).catch((err: unknown) => {
       if (!this.#watch.signal.aborted) log.error({ err }, 'console.failed');
@@ -247,7 +250,7 @@ export class Life {
     // Not read to its end: the next process goes on from there.
     if (this.#closing) return undefined;
     // Followers of the log see its end now, also where destroying takes long.
-    await hold.release();
+    await hold?.release();
     for (;;) {
       try {
         await provider.destroy(handle);

@@ -16,6 +16,7 @@
  * the machine is then cleared away, and `cleared` drops the handle. An event that does not fit is counted and ignored.
  * Phases and their order are those of Diego's executor (code.cloudfoundry.org/executor, `resources.go`).
  */
+import type { ErrorCode } from '../core/errors.js';
 import type { ExecutorEvent } from './executor.js';
 import type { Exit, Instance, MachineHandle } from './model.js';
 import type { MachineExit } from './providers/provider.js';
@@ -23,7 +24,7 @@ import type { MachineExit } from './providers/provider.js';
 export type InstanceEvent =
   | { type: 'run' }
   | { type: 'machine_started'; handle: MachineHandle }
-  | { type: 'start_failed'; message: string }
+  | { type: 'start_failed'; error: ErrorCode; message: string }
   | { type: 'check_passed' }
   | { type: 'start_timeout'; message: string }
   | { type: 'check_failed'; message: string }
@@ -70,7 +71,7 @@ export function step(now: Instance, event: InstanceEvent, at: number): Step {
 
     case 'start_failed':
       if (now.phase !== 'initializing') return ignored(now);
-      return complete(now, { reason: 'boot_failed', message: event.message }, at);
+      return complete(now, { reason: 'boot_failed', error: event.error, message: event.message }, at);
 
     case 'check_passed': {
       if (now.phase !== 'created' || !now.handle || isEnding(now)) return ignored(now);

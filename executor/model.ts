@@ -3,6 +3,7 @@
  * times in milliseconds since the epoch, durations in milliseconds with `_ms` in the name.
  */
 import type { Millis } from '../core/clock.js';
+import type { ErrorCode } from '../core/errors.js';
 
 /** Diego's five phases, in order; `completed` is final. */
 export const PHASES = ['reserved', 'initializing', 'created', 'running', 'completed'] as const;
@@ -145,6 +146,8 @@ export interface Exit {
   code?: number;
   /** Name of the signal that ended the application, such as `SIGKILL`. */
   signal?: string;
+  /** Why it could not be started, for `boot_failed`. */
+  error?: ErrorCode;
   message: string;
   at: Millis;
 }

@@ -1,6 +1,7 @@
+import { setMaxListeners } from 'node:events';
 import { join } from 'node:path';
 import type { Clock } from '../core/clock.js';
-import { UnikError } from '../core/errors.js';
+import { toUnikError, UnikError } from '../core/errors.js';
 import type { Log } from '../core/log.js';
 import { KeyedQueue } from '../core/queue.js';
 import { chargeFor, lookUp, machineSpec, type Catalogue } from './boot.js';
@@ -41,6 +42,8 @@ export function createExecutor(deps: ExecutorDeps): Executor {
   const waiters = new Waiters();
   const listeners = new Set<(event: ExecutorEvent) => void>();
   const closed = new AbortController();
+  // Everyone who waits for a stop listens to it.
+  setMaxListeners(0, closed.signal);
 
   const list = (): Instance[] =>
     [...reserved.values(), ...[...lives.values()].map((life) => life.instance)].sort(
@@ -73,11 +76,12 @@ export function createExecutor(deps: ExecutorDeps): Executor {
     const { spec } = instance;
     const provider = providers.get(spec.provider);
     if (!provider) throw new UnikError('provider_unknown', `this cell has no provider ${spec.provider}`);
-    const hold = await logs.hold(spec.log_id, spec.key);
+    const hold = holdsMachine(instance) ? { hold: await logs.hold(spec.log_id, spec.key) } : {};
     const limit = deps.log_bytes_per_s === undefined ? {} : { limit: createLimit(deps.log_bytes_per_s) };
     const changed = (now: Instance): void => waiters.changed(now);
     const life = new Life(instance, {
-      ...{ clock, records, saves, provider, hold, boot, announce, changed },
+      ...{ clock, records, saves, provider, boot, announce, changed },
+      ...hold,
       ...limit,
       log: log.child({ key: spec.key }),
     });
@@ -138,7 +142,7 @@ export function createExecutor(deps: ExecutorDeps): Executor {
       return life.instance;
     } catch (err) {
       await records.remove(spec.key);
-      throw err;
+      throw toUnikError(err);
     } finally {
       reserved.delete(spec.key);
     }

@@ -32,8 +32,7 @@ export class LineCutter {
       const length = rest.indexOf(NEWLINE) + 1;
       const whole = length > 0;
       this.#hold(whole ? rest.subarray(0, length) : rest);
-      // Leave room for the line end, which may be two bytes long.
-      while (this.#held > this.max + (whole ? 2 : 1)) lines.push(this.#cut());
+      while (this.#held - this.#endBytes() > this.max) lines.push(this.#cut());
       if (!whole) return lines;
       const line = this.#take();
       // A line end right after a cut ends the line that was cut; it is no empty line of its own.
@@ -54,6 +53,14 @@ export class LineCutter {
     this.#held += part.length;
   }
 
+  /** Bytes at the end of what is held that are, or may become, the line end. */
+  #endBytes(): number {
+    const last = this.#parts.at(-1);
+    const [before, final] = [last?.at(-2) ?? this.#parts.at(-2)?.at(-1), last?.at(-1)];
+    if (final === NEWLINE) return before === RETURN ? 2 : 1;
+    return final === RETURN ? 1 : 0;
+  }
+
   #join(): Uint8Array {
     const all = Buffer.concat(this.#parts);
     this.#parts = [];
@@ -62,11 +69,9 @@ export class LineCutter {
   }
 
   #take(): CutLine {
+    const endBytes = this.#parts.at(-1)?.at(-1) === NEWLINE ? this.#endBytes() : 0;
     const all = this.#join();
-    let end = all.length;
-    if (all[end - 1] === NEWLINE) end--;
-    if (end < all.length && all[end - 1] === RETURN) end--;
-    return this.#line(all.subarray(0, end), all.length);
+    return this.#line(all.subarray(0, all.length - endBytes), all.length);
   }
 
   #cut(): CutLine {

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { LogQuery } from '../executor.js';
 import type { LogLine } from '../model.js';
-import { FileReader, isHead, listFiles, type StoredLine } from './log-files.js';
+import { FileReader, isHead, listFiles } from './log-files.js';
 import { Ring } from './ring.js';
 
 /** Whether a log still grows, and when it does. */
@@ -27,7 +27,7 @@ export async function* readLog(
     line.at >= (query.since ?? 0) && (query.streams?.includes(line.stream) ?? true);
   const tail = query.tail === undefined ? undefined : new Ring<LogLine>(query.tail);
   let past = true;
-  for await (const line of walk(dir, query.follow === true, growth, signal)) {
+  for await (const line of walk(dir, query, growth, signal)) {
     if (line === undefined) {
       if (past && tail) yield* tail.values();
       past = false;
@@ -41,7 +41,7 @@ export async function* readLog(
 /** Every line, oldest first; `undefined` each time all there is has been read. */
 async function* walk(
   dir: string,
-  follow: boolean,
+  { follow, streams }: LogQuery,
   growth: Growth,
   signal: AbortSignal,
 ): AsyncGenerator<LogLine | undefined> {
@@ -59,7 +59,8 @@ async function* walk(
           signal.throwIfAborted();
           if (isHead(line)) continue;
           const missed = line.n - (expected ?? line.n);
-          if (missed > 0) yield droppedNotice(missed, line);
+          // In a stream that the reader asked for.
+          if (missed > 0) yield { at: line.at, stream: streams?.[0] ?? 'kernel', text: droppedText(missed) };
           expected = line.n + 1;
           yield { at: line.at, stream: line.stream, text: line.text };
         }
@@ -78,6 +79,4 @@ async function* walk(
   }
 }
 
-function droppedNotice(missed: number, next: StoredLine): LogLine {
-  return { at: next.at, stream: 'kernel', text: `unik: ${missed} lines dropped, this reader was too slow` };
-}
+const droppedText = (lines: number): string => `unik: ${lines} lines dropped, this reader was too slow`;

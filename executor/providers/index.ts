@@ -1,20 +1,17 @@
-import type { Clock } from '../../core/clock.js';
-import type { Log } from '../../core/log.js';
 import type { ProviderName } from '../model.js';
+import type { FakeOptions } from './fake/index.js';
 import type { Provider } from './provider.js';
+import type { QemuOptions } from './qemu/qemu.js';
 
-/** What every provider is made of; each takes its own settings besides. */
-export interface ProviderParts {
-  /** A folder of its own. */
-  dir: string;
-  clock: Clock;
-  log: Log;
+/** What each provider that this cell can have is made of. */
+export interface ProviderOptions {
+  fake: FakeOptions;
+  qemu: QemuOptions;
 }
 
 /** Each is loaded when it is asked for, so that a cell pays only for what it uses. */
-export const providers = {
-  fake: async (parts: ProviderParts): Promise<Provider> => {
-    const { createFakeProvider } = await import('./fake/index.js');
-    return createFakeProvider(parts);
-  },
-} as const satisfies Partial<Record<ProviderName, (parts: ProviderParts) => Promise<Provider>>>;
+export const providers: { [N in keyof ProviderOptions & ProviderName]: (of: ProviderOptions[N]) => Promise<Provider> } =
+  {
+    fake: async (options) => (await import('./fake/index.js')).createFakeProvider(options),
+    qemu: async (options) => new (await import('./qemu/qemu.js')).QemuProvider(options),
+  };

@@ -93,7 +93,11 @@ export class Bench {
   ) {}
 
   static async open(over: Partial<ExecutorDeps> = {}): Promise<Bench> {
-    const bench = new Bench(await mkdtemp(join(tmpdir(), 'unik-exec-')), over);
+    return Bench.openIn(await mkdtemp(join(tmpdir(), 'unik-exec-')), over);
+  }
+
+  static async openIn(home: string, over: Partial<ExecutorDeps> = {}): Promise<Bench> {
+    const bench = new Bench(home, over);
     await bench.restart();
     return bench;
   }

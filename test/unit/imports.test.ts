@@ -19,7 +19,12 @@ const ROOMS: Record<string, readonly string[] | 'anything'> = {
 /** `main.ts` files construct things, so the command line's may start the daemon in its own process. */
 const ALSO: Record<string, readonly string[]> = { 'cli/main.ts': ['backend/main'] };
 /** The pure set: types and error codes of its own room, no machinery. */
-const PURE = ['executor/lifecycle.ts', 'executor/capacity.ts', 'executor/instance-config.ts'];
+const PURE = [
+  'executor/lifecycle.ts',
+  'executor/capacity.ts',
+  'executor/instance-config.ts',
+  'executor/images/expand.ts',
+];
 
 interface Import {
   from: string;
@@ -51,7 +56,9 @@ export function fault({ from, to, typeOnly }: Import): string | undefined {
   if (mine && !theirs && target.startsWith('executor/') && !typeOnly && !/\/(model|provider)\.js$/.test(target)) {
     return 'a provider imports the machinery above it';
   }
-  if (PURE.includes(from) && !typeOnly && target !== 'core/errors.js') return 'the pure set imports machinery';
+  const pure = ['core/errors.ts', ...PURE];
+  if (PURE.includes(from) && !typeOnly && !pure.includes(target.replace(/js$/, 'ts')))
+    return 'the pure set imports machinery';
   if (allowed === 'anything' || target.startsWith(`${room}/`)) return undefined;
   const reach = [...allowed, ...(ALSO[from] ?? [])];
   const may = reach.some((place) => target === `${place}.js` || target.startsWith(`${place}/`));

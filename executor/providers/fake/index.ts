@@ -31,6 +31,8 @@ class FakeProvider implements Provider {
   readonly #machines = new Map<Key, FakeMachine>();
   readonly #starting = new Map<Key, Promise<MachineHandle>>();
 
+  #swept: Promise<void> | undefined;
+
   constructor(private readonly options: FakeOptions) {}
 
   overheadMb(): number {
@@ -42,6 +44,7 @@ class FakeProvider implements Provider {
   }
 
   async start(spec: MachineSpec, signal: AbortSignal): Promise<MachineHandle> {
+    await (this.#swept ??= this.#sweep());
     const underway = this.#starting.get(spec.key);
     if (underway) return underway;
     const start = this.#start(spec, signal).finally(() => this.#starting.delete(spec.key));
@@ -50,6 +53,7 @@ class FakeProvider implements Provider {
   }
 
   async list(owner: Owner): Promise<MachineHandle[]> {
+    await (this.#swept ??= this.#sweep());
     const names = await readdir(this.options.dir).catch(() => []);
     const keys = names.filter((name) => name.endsWith('.json')).map((name) => name.slice(0, -'.json'.length));
     const machines = await Promise.all(keys.map((key) => this.#find(key)));
@@ -179,6 +183,14 @@ class FakeProvider implements Provider {
       }
     }
     return machine;
+  }
+
+  /** Half-written states of a process that was killed. */
+  async #sweep(): Promise<void> {
+    const { dir } = this.options;
+    for (const name of await readdir(dir).catch(() => [])) {
+      if (name.endsWith('.tmp')) await rm(join(dir, name), { force: true });
+    }
   }
 
   #path(key: Key): string {

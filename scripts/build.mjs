@@ -1,0 +1,28 @@
+/** Bundles the command line and the daemon into dist/unik.mjs: one file, no node_modules at run time. */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+export async function build() {
+  const esbuild = await import('esbuild');
+  mkdirSync(join(root, 'dist'), { recursive: true });
+  await esbuild.build({
+    entryPoints: { unik: join(root, 'cli/main.ts') },
+    outdir: join(root, 'dist'),
+    outExtension: { '.js': '.mjs' },
+    bundle: true,
+    platform: 'node',
+    target: 'node20',
+    format: 'esm',
+    sourcemap: true,
+    logLevel: 'warning',
+    // CommonJS dependencies call require() inside the bundle.
+    banner: {
+      js: "import { createRequire as unikRequire } from 'node:module'; const require = unikRequire(import.meta.url);",
+    },
+  });
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) await build();
