@@ -80,15 +80,13 @@ async function prepareImage(
   files: { files: number; bytes: number };
 }> {
   const { progress } = options;
-  const source = folderSource(dir);
+  const skip = skipRules(folderSource(dir));
+  const source = folderSource(dir, skip);
   const arch = hostArch();
   const chosen = plan(source, TOOLCHAINS);
   progress(`Application: ${chosen.toolchain}, by ${chosen.why}`);
   const toolchain = TOOLCHAINS.find(({ name }) => name === chosen.toolchain);
   if (!toolchain) throw new UnikError('internal', `no toolchain ${chosen.toolchain}`);
-  const userIgnore = ['.cfignore', '.unikignore'].flatMap((name) => (source.read(name) ?? '').split('\n'));
-  const skip = ignoreRules([...DEFAULT_IGNORE, ...userIgnore]);
-
   const built = await toolchain.build(buildContext(dir, source, scratch, arch, chosen.commands, skip, options));
 
   const findings: ImageFinding[] = [...(built.findings ?? [])];
@@ -114,6 +112,7 @@ async function prepareImage(
     arch,
     programs: built.elf,
     modules: built.modules ?? [],
+    libraryPath: built.libraryPath ?? [],
     folders: built.folders ?? [],
     processes: Object.values(processes),
   });
@@ -144,6 +143,12 @@ async function prepareImage(
       findings,
     },
   };
+}
+
+/** What is no part of the application: our defaults, then what the application's own lists say. */
+function skipRules(source: SourceTree): (path: string, isFolder: boolean) => boolean {
+  const own = ['.cfignore', '.unikignore'].flatMap((name) => (source.read(name) ?? '').split('\n'));
+  return ignoreRules([...DEFAULT_IGNORE, ...own]);
 }
 
 function processesOf(

@@ -14,8 +14,11 @@ interface Rule {
  */
 export function ignoreRules(lines: readonly string[]): (path: string, isFolder: boolean) => boolean {
   const rules = lines.flatMap(parseRule);
+  // Nearly every path fits no line at all: one look tells.
+  const any = new RegExp(rules.map(({ pattern }) => pattern.source).join('|'), 's');
   return (path, isFolder) => {
     let ignored = false;
+    if (rules.length === 0 || !any.test(path)) return ignored;
     for (const rule of rules) {
       if (rule.foldersOnly && !isFolder) continue;
       if (rule.pattern.test(path)) ignored = !rule.negated;

@@ -5,7 +5,7 @@ import { libraryClosure } from '../executor/images/closure.js';
 import { readElf } from '../executor/images/elf.js';
 import { addHostFile } from '../executor/images/host-files.js';
 import type { ImageFinding } from '../executor/images/image.js';
-import { fromKey, type Entry, type RootTree } from '../executor/images/tree.js';
+import { fromKey, type FolderEntry, type RootTree } from '../executor/images/tree.js';
 import type { Arch } from '../executor/model.js';
 
 export interface LibraryOptions {
@@ -15,8 +15,10 @@ export interface LibraryOptions {
   arch: Arch;
   /** ELF files on this host that must run. */
   programs: readonly string[];
-  /** ELF files on this host that may lack a library. */
+  /** ELF files on this host that may lack a library: they are then left as they are, without a word. */
   modules: readonly string[];
+  /** Where the libraries of `programs` and `modules` are looked for first. */
+  libraryPath: readonly string[];
   /** Folders on this host that are in the image already. */
   folders: readonly string[];
   processes: readonly { argv: readonly string[] }[];
@@ -28,7 +30,7 @@ export interface LibraryOptions {
  * something: that is a finding.
  */
 export function addLibraries(options: LibraryOptions): { added: string[]; programs: number; findings: ImageFinding[] } {
-  const { tree, appDir, arch } = options;
+  const { tree, appDir, arch, libraryPath } = options;
   const named = new Set(options.processes.map(({ argv }) => argv[0] ?? ''));
   const inApp = nativeFiles(tree);
   const isNamed = (file: NativeFile): boolean => named.has(posix.join(APP_DIR, file.inApp));
@@ -37,7 +39,7 @@ export function addLibraries(options: LibraryOptions): { added: string[]; progra
     ...options.modules.map((path) => ({ path, inApp: undefined })),
     ...inApp.filter((file) => !isNamed(file)),
   ];
-  const found = new Set(libraryClosure(required, { arch }));
+  const found = new Set(libraryClosure(required, { arch, libraryPath }));
   const findings: ImageFinding[] = [];
   let programs = required.length;
   for (const { path, inApp: file } of optional) {
@@ -45,11 +47,14 @@ export function addLibraries(options: LibraryOptions): { added: string[]; progra
     if (elf?.arch !== arch || elf.kind === 'object') continue;
     programs += 1;
     try {
-      libraryClosure([path], { arch }).forEach((library) => found.add(library));
+      libraryClosure([path], { arch, libraryPath }).forEach((library) => found.add(library));
     } catch (err) {
       if (!(err instanceof UnikError)) throw err;
-      const message = `${err.message.replace(`${appDir}/`, '')}: what uses it will fail`;
-      findings.push({ level: 'info', code: err.code, message, ...(file === undefined ? {} : { file }) });
+      // A part of the runtime that this host cannot run either is nothing the application asked for.
+      if (file === undefined) continue;
+      // The finding is in the image, and the image does not depend on where the application lay.
+      const message = `${err.message.replaceAll(`${appDir}/`, '')}: what uses it will fail`;
+      findings.push({ level: 'info', code: err.code, message, file });
     }
   }
   const present = [appDir, ...options.folders];
@@ -66,16 +71,16 @@ interface NativeFile {
 /** Files of the application that may be ELF files: executable ones, and those named as libraries and modules are. */
 function nativeFiles(tree: RootTree): NativeFile[] {
   const files: NativeFile[] = [];
-  const visit = (entry: Entry, inApp: string): void => {
-    if (entry.kind === 'folder')
-      entry.children.forEach((child, name) => visit(child, posix.join(inApp, fromKey(name))));
-    if (entry.kind !== 'file' || entry.content instanceof Uint8Array) return;
-    if ((entry.mode & 0o111) === 0 && !/\.(so|node)(\.[\d.]+)?$/.test(inApp)) return;
-    const path = entry.content.path.toString();
-    if (readElf(path)) files.push({ inApp, path });
+  const visit = (folder: FolderEntry, inside: string): void => {
+    for (const [key, entry] of folder.children) {
+      if (entry.kind === 'folder') visit(entry, `${inside}${fromKey(key)}/`);
+      if (entry.kind !== 'file' || entry.content instanceof Uint8Array) continue;
+      if ((entry.mode & 0o111) === 0 && !/\.(so|node)(\.[\d.]+)?$/.test(key)) continue;
+      const path = entry.content.path.toString();
+      if (readElf(path)) files.push({ inApp: inside + fromKey(key), path });
+    }
   };
-  const app = tree.get(APP_DIR);
-  if (app) visit(app, '');
+  visit(tree.folder(APP_DIR), '');
   return files.sort((a, b) => (a.inApp < b.inApp ? -1 : 1));
 }
 

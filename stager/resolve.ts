@@ -96,9 +96,11 @@ class Resolver {
   /** A program by its word: of the image, of the application by path, or of the application's program folders. */
   #find(program: string): { image: readonly string[] } | { app: string } | undefined {
     const { app, programs, path } = this.#context;
+    const named = (name: string): readonly string[] | undefined =>
+      Object.hasOwn(programs, name) ? programs[name] : undefined;
     if (!program.includes('/')) {
       const inApp = path.map((folder) => posix.join(folder, program)).find((file) => app.kind(file) === 'file');
-      const known = Object.hasOwn(programs, program) ? programs[program] : undefined;
+      const known = named(program);
       if (known !== undefined) return { image: known };
       return inApp === undefined ? undefined : { app: app.resolve(inApp) ?? inApp };
     }
@@ -106,7 +108,7 @@ class Resolver {
     if (!inside.startsWith('..'))
       return app.kind(inside) === 'file' ? { app: app.resolve(inside) ?? inside } : undefined;
     // `/usr/bin/node` and `/usr/bin/env` mean what the image has under that name.
-    const known = programs[program.replace(/^.*\//, '')];
+    const known = named(program.replace(/^.*\//, ''));
     return known === undefined ? undefined : { image: known };
   }
 

@@ -1,5 +1,5 @@
 import { closeSync, openSync, readdirSync, readFileSync, readSync, realpathSync, statSync } from 'node:fs';
-import { join, relative, sep } from 'node:path';
+import { join, normalize, relative, sep } from 'node:path';
 
 /** What planning sees of an application: read-only, by paths inside it with `/`. Symlinks are followed. */
 export interface SourceTree {
@@ -15,15 +15,21 @@ export interface SourceTree {
   resolve(path: string): string | undefined;
 }
 
-/** The source tree of a folder on this host. */
-export function folderSource(dir: string): SourceTree {
+/** The source tree of a folder on this host, without what `skip` says is no part of it. */
+export function folderSource(dir: string, skip?: (path: string, isFolder: boolean) => boolean): SourceTree {
   const root = realpathSync(dir);
   const stats = (path: string): ReturnType<typeof statSync> => statSync(join(root, path), { throwIfNoEntry: false });
   const source: SourceTree = {
-    list: (path) => (source.kind(path) === 'folder' ? readdirSync(join(root, path)).sort() : []),
+    list: (path) =>
+      source.kind(path) === 'folder'
+        ? readdirSync(join(root, path))
+            .sort()
+            .filter((name) => source.kind(join(path, name)) !== undefined)
+        : [],
     kind: (path) => {
       const found = attempt(() => stats(path));
-      return found?.isFile() ? 'file' : found?.isDirectory() ? 'folder' : undefined;
+      const kind = found?.isFile() ? 'file' : found?.isDirectory() ? 'folder' : undefined;
+      return kind !== undefined && skip?.(normalize(path).replace(/\/$/, ''), kind === 'folder') ? undefined : kind;
     },
     read: (path) => (source.kind(path) === 'file' ? readFileSync(join(root, path), 'utf8') : undefined),
     head: (path, bytes) => (source.kind(path) === 'file' ? readHead(join(root, path), bytes) : new Uint8Array()),

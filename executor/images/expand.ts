@@ -6,7 +6,7 @@
 const REFERENCE = /\$(?:([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\})/g;
 const BARE = /^\$[A-Za-z_][A-Za-z0-9_]*$/;
 /** A reference that is always its default: how a dollar sign is kept that must not start a reference. */
-const DOLLAR = '${__DOLLAR__:-$}';
+export const DOLLAR = '${__DOLLAR__:-$}';
 
 /** The argv as it is run with this environment. */
 export function expandArgv(argv: readonly string[], env: Readonly<Record<string, string>>): string[] {

@@ -85,6 +85,7 @@ export class ImageStore implements ImageSource {
 
   /** Takes a prepared folder, which holds the root file, into the store. The same image twice is one image. */
   async add(dir: string, image: Image): Promise<StoredImage> {
+    checkRootFile(image);
     const root = join(dir, image.root.file);
     await writeJsonFile(join(dir, 'image.json'), imageSchema.parse(image), 0o444);
     await chmod(root, 0o444);
@@ -202,6 +203,7 @@ export class ImageStore implements ImageSource {
     if (value === undefined) throw missing(digest);
     const parsed = imageSchema.safeParse(value);
     if (!parsed.success) throw new UnikError('image_invalid', `${path}: ${z.prettifyError(parsed.error)}`);
+    checkRootFile(parsed.data);
     if (parsed.data.digest !== digest) {
       throw new UnikError('image_digest_mismatch', `${path} says ${parsed.data.digest}, its folder is ${digest}`);
     }
@@ -244,6 +246,14 @@ export class ImageStore implements ImageSource {
     );
     this.#names = done.catch(() => undefined);
     await done;
+  }
+}
+
+/** An image from elsewhere must not name a file outside its folder. Throws image_invalid. */
+export function checkRootFile(image: Pick<Image, 'root'>): void {
+  const { file } = image.root;
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(file) || file === 'image.json') {
+    throw new UnikError('image_invalid', `${JSON.stringify(file)} is not the name of a root file`);
   }
 }
 

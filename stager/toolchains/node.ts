@@ -1,3 +1,4 @@
+import { realpathSync } from 'node:fs';
 import { UnikError } from '../../core/errors.js';
 import { addHostFileAt } from '../../executor/images/host-files.js';
 import { readPackageJson } from '../package-json.js';
@@ -22,7 +23,7 @@ export const nodeToolchain: Toolchain = {
     const { source, which, tool, progress, commands } = context;
     const node = which('node');
     if (node === undefined) throw new UnikError('toolchain_missing', 'the application needs node: install Node.js');
-    progress(`Node.js ${(await tool(node, ['--version'], { quiet: true })).trim()} (${node})`);
+    progress(`Node.js ${await versionOf(node, tool)} (${node})`);
     const start = startCommand(source);
     if (start === undefined && commands === undefined) {
       throw new UnikError('command_missing', 'package.json has neither a "start" script nor a "main" file');
@@ -40,6 +41,12 @@ export const nodeToolchain: Toolchain = {
     };
   },
 };
+
+async function versionOf(node: string, tool: BuildContext['tool']): Promise<string> {
+  // It is this very program more often than not.
+  if (realpathSync(node) === realpathSync(process.execPath)) return process.version;
+  return (await tool(node, ['--version'], { quiet: true })).trim();
+}
 
 function startCommand(source: SourceTree): { command: string; file: string } | undefined {
   const manifest = readPackageJson(source);
@@ -70,6 +77,6 @@ async function withModules(context: BuildContext): Promise<string | undefined> {
   if (npm === undefined) throw new UnikError('toolchain_missing', 'node_modules is missing and npm is not installed');
   progress(`Modules: npm ci --omit=dev by ${lock}`);
   const app = await copy();
-  await tool(npm, ['ci', '--omit=dev', '--no-audit', '--no-fund'], { cwd: app });
+  await tool(npm, ['ci', '--omit=dev', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: app });
   return app;
 }

@@ -56,8 +56,10 @@ export interface Built {
   add(tree: RootTree): Promise<void>;
   /** ELF files on this host whose libraries the image must have. */
   elf: string[];
-  /** Like `elf`, but modules that may lack a library: they are then left without it. */
+  /** Like `elf`, but parts of a runtime that may lack a library, as on this host. */
   modules?: string[];
+  /** Where the libraries of `elf` and `modules` are looked for first. */
+  libraryPath?: string[];
   /** Folders on this host that go into the image as a whole at another path; libraries in them are not added again. */
   folders?: string[];
   env: Record<string, string>;

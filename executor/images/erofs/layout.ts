@@ -10,6 +10,8 @@ export interface Placed {
   links: number;
   size: number;
   inodeBytes: number;
+  /** Files of the application have a time; what comes from this host needs none. */
+  hasTime: boolean;
   layout: DataLayout;
   /** Blocks of data that lie apart from the inode, and the first of them. */
   blocks: number;
@@ -130,6 +132,7 @@ function unplaced(entry: Entry, size: number, links: number): Placed {
     links,
     size: 0,
     inodeBytes: format.COMPACT_INODE,
+    hasTime: entry.kind === 'file' && entry.uid !== 0,
     layout: 'plain',
     blocks: 0,
     block: 0,
@@ -142,7 +145,7 @@ function unplaced(entry: Entry, size: number, links: number): Placed {
 /** The rest of the last block goes behind the inode when both fit into one block. */
 function chooseLayout(placed: Placed, size: number): void {
   placed.size = size;
-  placed.inodeBytes = format.inodeBytes({ size, links: placed.links, hasTime: placed.entry.kind === 'file' });
+  placed.inodeBytes = format.inodeBytes({ size, links: placed.links, hasTime: placed.hasTime });
   const rest = size % BLOCK;
   placed.layout = rest > 0 && placed.inodeBytes + rest <= BLOCK ? 'inline' : 'plain';
   placed.blocks = placed.layout === 'inline' ? Math.floor(size / BLOCK) : Math.ceil(size / BLOCK);

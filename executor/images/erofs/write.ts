@@ -1,23 +1,17 @@
-import { createHash, type Hash } from 'node:crypto';
-import { closeSync, fstatSync, fsyncSync, openSync, readSync, writeSync } from 'node:fs';
-import { setImmediate } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
-import { hasCode, messageOf, UnikError } from '../../../core/errors.js';
-import type { FileEntry, FolderEntry } from '../tree.js';
+import type { FolderEntry } from '../tree.js';
 import * as format from './format.js';
 import { BLOCK } from './format.js';
 import { inlineBytes, layOut, spaceOf, type Placed } from './layout.js';
+import { Output } from './output.js';
+import { readSmallSource, readSource, type Rest, type SourceFile } from './read-source.js';
 
 export interface WrittenRoot {
   /** `sha256:<hex>` of the file. */
   digest: string;
   bytes: number;
-  files: number;
 }
 
-/** How much is read or written at once, and after how much other work of this process gets its turn. */
-const CHUNK = 1024 * 1024;
-const TURN = 4 * CHUNK;
 /** Fixed, as everything in an image is a function of its files. */
 const UUID = Buffer.from('756e696b2d726f6f742d65726f667301', 'hex');
 /** 2000-01-01. */
@@ -25,7 +19,7 @@ const FIRST_MTIME = 946_684_800;
 
 /**
  * Writes the tree as an EROFS image to the new file `path` and gives its digest. The image depends on names, modes,
- * owners and bytes only. Holds one chunk in memory, never a file.
+ * owners and bytes only. Every file is read once, and a few megabytes are held at a time.
  * Throws source_unreadable (naming the file), disk_full; the half-written file is the caller's to remove.
  */
 export async function writeErofs(tree: FolderEntry, path: string, signal?: AbortSignal): Promise<WrittenRoot> {
@@ -36,48 +30,65 @@ export async function writeErofs(tree: FolderEntry, path: string, signal?: Abort
     format
       .superblock({ rootNid: layout.root.nid, inodes: layout.inodes, blocks: layout.blocks, uuid: UUID })
       .copy(first, format.SUPERBLOCK_OFFSET);
-    out.write(first);
+    await out.write(first);
     // What follows the whole blocks of a file is kept from the one reading of it until its inode's turn.
-    const tails = new Map<Placed, Tail>();
-    let turn = TURN;
+    const rests = new Map<Placed, Rest>();
     for (const step of layout.steps) {
-      if (step.write === 'data') tails.set(step.of, writeData(step.of, out));
-      else out.write(inodeBlock(step.of, tails));
-      if (out.bytes > turn) {
-        turn = out.bytes + TURN;
-        await setImmediate();
-        signal?.throwIfAborted();
-      }
+      signal?.throwIfAborted();
+      if (step.write === 'data') rests.set(step.of, await writeData(step.of, out));
+      else await out.write(inodeBlock(step.of, rests));
     }
-    return { digest: out.finish(), bytes: out.bytes, files: layout.inodes };
+    return { digest: await out.finish(), bytes: out.bytes };
   } finally {
-    out.close();
+    await out.close();
   }
 }
 
-interface Tail {
-  bytes: Buffer;
-  mtime: number;
+/** Writes an inode's whole blocks, padded to the block; what belongs behind the inode is given back. */
+async function writeData(placed: Placed, out: Output): Promise<Rest> {
+  const end = out.bytes + placed.blocks * BLOCK;
+  const apart = placed.size - inlineBytes(placed);
+  const file = sourceOf(placed);
+  if (file) {
+    const rest = await readSource(file, apart, out);
+    await out.write(Buffer.alloc(end - out.bytes));
+    return rest;
+  }
+  const bytes = bytesOf(placed);
+  await out.write(bytes.subarray(0, apart));
+  await out.write(Buffer.alloc(end - out.bytes));
+  return { bytes: bytes.subarray(apart), crc: crc32(bytes) };
 }
 
-function inodeBlock(inodes: readonly Placed[], tails: Map<Placed, Tail>): Buffer {
+/** Of an inode without blocks of its own. */
+function readSmall(placed: Placed): Rest {
+  const file = sourceOf(placed);
+  if (file) return readSmallSource(file);
+  const bytes = bytesOf(placed);
+  return { bytes, crc: crc32(bytes) };
+}
+
+function inodeBlock(inodes: readonly Placed[], rests: Map<Placed, Rest>): Buffer {
   const block = Buffer.alloc(BLOCK);
   let at = 0;
   for (const placed of inodes) {
-    const tail = tails.get(placed) ?? readAll(placed, () => undefined);
-    tails.delete(placed);
-    const { entry, ino, links, size, layout } = placed;
+    const rest = rests.get(placed) ?? readSmall(placed);
+    rests.delete(placed);
+    const { entry, ino, links, size, layout, hasTime } = placed;
     const { uid, gid } = entry;
-    format.writeInode(
-      { mode: modeOf(placed), uid, gid, links, size, ino, layout, block: placed.block, mtime: tail.mtime },
-      placed.inodeBytes,
-      block,
-      at,
-    );
-    tail.bytes.copy(block, at + placed.inodeBytes);
+    const mtime = hasTime ? mtimeOf(rest.crc) : 0;
+    const inode = { mode: modeOf(placed), uid, gid, links, size, ino, layout, block: placed.block, mtime };
+    format.writeInode(inode, placed.inodeBytes, block, at);
+    rest.bytes.copy(block, at + placed.inodeBytes);
     at += spaceOf(placed);
   }
   return block;
+}
+
+/** A file that is read when the image is written; undefined for what is in memory. */
+function sourceOf({ entry, size, hasTime }: Placed): SourceFile | undefined {
+  if (entry.kind !== 'file' || entry.content instanceof Uint8Array) return undefined;
+  return { path: entry.content.path, size, withCrc: hasTime };
 }
 
 function modeOf({ entry }: Placed): number {
@@ -86,54 +97,12 @@ function modeOf({ entry }: Placed): number {
   return format.S_IFREG | entry.mode;
 }
 
-/** Writes the whole blocks of an inode's data, padded to the block; what belongs behind the inode is given back. */
-function writeData(placed: Placed, out: Output): Tail {
-  const before = out.bytes;
-  const tail = readAll(placed, (bytes) => out.write(bytes));
-  const padding = before + placed.blocks * BLOCK - out.bytes;
-  if (padding > 0) out.write(Buffer.alloc(padding));
-  return tail;
-}
-
-/** Passes the data that lies apart to `use`, and gives the rest. */
-function readAll(placed: Placed, use: (bytes: Uint8Array) => void): Tail {
-  const { entry } = placed;
-  if (entry.kind === 'file') return readFileOnce(placed, entry, use);
-  const bytes =
-    entry.kind === 'symlink'
-      ? entry.target
-      : format.writeDirents((placed.dirents ?? []).map((block) => block.map((d) => ({ ...d, nid: d.to.nid }))));
-  return split(placed, bytes, 0, use);
-}
-
-function readFileOnce(placed: Placed, entry: FileEntry, use: (bytes: Uint8Array) => void): Tail {
-  if (entry.content instanceof Uint8Array) {
-    const bytes = Buffer.from(entry.content.buffer, entry.content.byteOffset, entry.content.byteLength);
-    return split(placed, bytes, mtimeOf(crc32(bytes)), use);
-  }
-  const { path } = entry.content;
-  const apart = placed.size - inlineBytes(placed);
-  const fd = openSource(path);
-  try {
-    if (fstatSync(fd).size !== placed.size) throw changed(path);
-    let crc = 0;
-    for (let at = 0; at < apart;) {
-      const bytes = readExactly(fd, path, Math.min(CHUNK, apart - at));
-      crc = crc32(bytes, crc);
-      use(bytes);
-      at += bytes.length;
-    }
-    const bytes = readExactly(fd, path, placed.size - apart);
-    return { bytes, mtime: mtimeOf(crc32(bytes, crc)) };
-  } finally {
-    closeSync(fd);
-  }
-}
-
-function split(placed: Placed, bytes: Buffer, mtime: number, use: (bytes: Uint8Array) => void): Tail {
-  const apart = placed.size - inlineBytes(placed);
-  if (apart > 0) use(bytes.subarray(0, apart));
-  return { bytes: bytes.subarray(apart), mtime };
+/** Of what is in memory. */
+function bytesOf({ entry, dirents = [] }: Placed): Buffer {
+  if (entry.kind === 'symlink') return entry.target;
+  if (entry.kind === 'folder')
+    return format.writeDirents(dirents.map((one) => one.map((d) => ({ ...d, nid: d.to.nid }))));
+  return entry.content instanceof Uint8Array ? Buffer.from(entry.content) : Buffer.alloc(0);
 }
 
 /**
@@ -142,72 +111,4 @@ function split(placed: Placed, bytes: Buffer, mtime: number, use: (bytes: Uint8A
  */
 function mtimeOf(crc: number): number {
   return FIRST_MTIME + (crc >>> 4);
-}
-
-function openSource(path: Buffer): number {
-  try {
-    return openSync(path, 'r');
-  } catch (err) {
-    if (hasCode(err, 'ENOENT')) throw changed(path);
-    throw new UnikError('source_unreadable', `cannot read ${path.toString()}: ${messageOf(err)}`, { cause: err });
-  }
-}
-
-function readExactly(fd: number, path: Buffer, length: number): Buffer {
-  const bytes = Buffer.allocUnsafe(length);
-  for (let done = 0; done < length;) {
-    const n = readSync(fd, bytes, done, length - done, null);
-    if (n === 0) throw changed(path);
-    done += n;
-  }
-  return bytes;
-}
-
-function changed(path: Buffer): UnikError {
-  return new UnikError('source_unreadable', `${path.toString()} changed while it was being packed`);
-}
-
-/** The image file, front to back, hashed on the way. */
-class Output {
-  readonly #fd: number;
-  readonly #hash: Hash = createHash('sha256');
-  readonly #pending = Buffer.allocUnsafe(CHUNK);
-  #filled = 0;
-  bytes = 0;
-
-  constructor(path: string) {
-    this.#fd = openSync(path, 'wx', 0o600);
-  }
-
-  write(bytes: Uint8Array): void {
-    this.bytes += bytes.length;
-    if (bytes.length >= CHUNK) {
-      this.#flush();
-      this.#store(bytes);
-      return;
-    }
-    if (this.#filled + bytes.length > CHUNK) this.#flush();
-    this.#pending.set(bytes, this.#filled);
-    this.#filled += bytes.length;
-  }
-
-  finish(): string {
-    this.#flush();
-    fsyncSync(this.#fd);
-    return `sha256:${this.#hash.digest('hex')}`;
-  }
-
-  close(): void {
-    closeSync(this.#fd);
-  }
-
-  #flush(): void {
-    this.#store(this.#pending.subarray(0, this.#filled));
-    this.#filled = 0;
-  }
-
-  #store(bytes: Uint8Array): void {
-    this.#hash.update(bytes);
-    for (let done = 0; done < bytes.length;) done += writeSync(this.#fd, bytes, done);
-  }
 }

@@ -1,0 +1,70 @@
+import { execFileSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** The sources of the applications that tests build, boot and talk to. */
+export const APPS = join(import.meta.dirname, '../fixtures/apps');
+
+/** What an application of test/fixtures/apps answers, says last, and exits with. */
+export const EXPECTED = {
+  static: {
+    body: '<!doctype html>\n<title>static</title>\n<p>static says hello</p>\n',
+    lastWords: undefined,
+    exit: 143,
+  },
+  'node-bare': { body: 'node-bare says hello\n', lastWords: 'bye', exit: 3 },
+  'node-deps': { body: /^node-deps says hello with \d{3,} packages\n$/, lastWords: 'bye', exit: 2 },
+  procfile: { body: 'procfile says good day!\n', lastWords: 'bye', exit: 4 },
+  python: { body: 'python says &lt;hello&gt; with markupsafe._speedups\n', lastWords: 'bye', exit: 6 },
+  go: { body: 'go says hello\n', lastWords: 'bye', exit: 7 },
+  java: { body: 'java says hello\n', lastWords: 'bye', exit: 8 },
+  binary: { body: 'binary says hello\n', lastWords: 'bye', exit: 9 },
+} as const;
+export type FixtureApp = keyof typeof EXPECTED;
+
+/** Where Debian's libjetty9-java and libservlet-api-java put a real web server. */
+const JETTY = ['jetty9-server', 'jetty9-http', 'jetty9-io', 'jetty9-util', 'servlet-api'].map(
+  (name) => `/usr/share/java/${name}.jar`,
+);
+
+/**
+ * The folder of an application, ready to be built into an image. For `java` and `binary` that is a new folder under
+ * `into`, with what the compilers of this host make of the sources.
+ */
+export function fixtureApp(name: FixtureApp, into: string): string {
+  if (name === 'java') return buildJava(join(into, 'java'));
+  if (name === 'binary') return buildBinary(join(into, 'binary'), 'gcc');
+  return join(APPS, name);
+}
+
+/** `compiler`: `gcc` gives a program with shared libraries, `musl-gcc` one without. */
+export function buildBinary(into: string, compiler: 'gcc' | 'musl-gcc'): string {
+  mkdirSync(into, { recursive: true });
+  const options = compiler === 'musl-gcc' ? ['-static'] : [];
+  execFileSync(compiler, ['-O1', ...options, '-o', join(into, 'server'), join(APPS, 'binary/server.c')]);
+  return into;
+}
+
+/** A runnable jar with Jetty in it; without Jetty on this host, one on the runtime's own server. */
+export function buildJava(into: string): string {
+  mkdirSync(into, { recursive: true });
+  const work = mkdtempSync(join(tmpdir(), 'unik-java-'));
+  try {
+    const hasJetty = JETTY.every((jar) => existsSync(jar));
+    const source = join(APPS, 'java', hasJetty ? 'jetty' : 'plain', 'Main.java');
+    const classPath = hasJetty ? ['-cp', JETTY.join(':')] : [];
+    execFileSync('javac', ['--release', '11', ...classPath, '-d', work, source], { stdio: 'pipe' });
+    if (hasJetty) {
+      for (const jar of JETTY) execFileSync('jar', ['xf', jar], { cwd: work });
+      rmSync(join(work, 'META-INF/MANIFEST.MF'), { force: true });
+    }
+    writeFileSync(join(work, 'main.txt'), 'Main-Class: Main\n');
+    const staged = join(work, 'app.jar');
+    execFileSync('jar', ['cfm', staged, join(work, 'main.txt'), '-C', work, '.'], { stdio: 'pipe' });
+    cpSync(staged, join(into, 'app.jar'));
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+  return into;
+}
