@@ -10,6 +10,8 @@ import { join } from 'node:path';
 export interface RawMachine {
   /** Connects to the config port if need be and writes one line. */
   send(document: unknown): Promise<void>;
+  /** Writes bytes as they are, and hangs up. */
+  sendAndHangUp(text: string): Promise<void>;
   /** Resolves with the first control event of this name. Fails when the machine ends without it. */
   event(name: string): Promise<ControlEvent>;
   events(): Promise<ControlEvent[]>;
@@ -129,6 +131,12 @@ function machine(child: ChildProcess, dir: string, started_at: number): RawMachi
       socket ??= await connected(join(dir, 'c'));
       socket.write(`${typeof document === 'string' ? document : JSON.stringify(document)}\n`);
     },
+    async sendAndHangUp(text) {
+      socket ??= await connected(join(dir, 'c'));
+      const leaving = socket;
+      socket = undefined;
+      await new Promise<void>((resolve) => leaving.end(text, resolve));
+    },
     async event(name) {
       for (;;) {
         const last = over;
@@ -147,12 +155,17 @@ function machine(child: ChildProcess, dir: string, started_at: number): RawMachi
   };
 }
 
+/** QEMU makes the socket a moment before it listens: refused means too early. */
 async function connected(path: string): Promise<Socket> {
-  while (!existsSync(path)) await pause(5);
-  const socket = createConnection(path);
-  socket.on('error', () => undefined); // the machine ended; its files tell the rest
-  await new Promise<void>((resolve) => socket.once('connect', resolve));
-  return socket;
+  for (;;) {
+    const socket = createConnection(path);
+    const opened = await new Promise<boolean>((resolve) => {
+      socket.once('connect', () => resolve(true));
+      socket.on('error', () => resolve(false)); // later: the machine ended, and its files tell the rest
+    });
+    if (opened) return socket;
+    await pause(5);
+  }
 }
 
 export function pause(ms: number): Promise<void> {

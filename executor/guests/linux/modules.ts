@@ -1,7 +1,18 @@
 /** Which kernel modules the Linux guest needs, and the order in which they can be loaded. */
 
-/** In the order their drivers should come up: the ports first, because the host waits for them. */
-export const WANTED_MODULES = ['virtio_pci', 'virtio_console', 'virtio_blk', 'erofs', 'overlay', 'virtio_net'] as const;
+/**
+ * In the order their drivers should come up: the ports first, because the host waits for them, then random numbers,
+ * for which a machine without them would make its application wait a second.
+ */
+export const WANTED_MODULES = [
+  'virtio_pci',
+  'virtio_console',
+  'virtio_rng',
+  'virtio_blk',
+  'erofs',
+  'overlay',
+  'virtio_net',
+] as const;
 
 /**
  * `wanted` and all they depend on, each after its own dependencies. `depends` gives the direct dependencies of a
