@@ -1,29 +1,38 @@
-import { watch } from 'node:fs';
+import { watch, type FSWatcher } from 'node:fs';
+
+/** How often to look where the kernel cannot tell us: the folder is gone, or its watches are used up. */
+const BLIND_TICK_MS = 500;
 
 /** Tells that a log file in a folder was written, with a slow tick in case the kernel's notice is lost. */
 export class Changes {
-  readonly #watcher;
+  #watcher: FSWatcher | undefined;
   #dirty = true;
   #wake: (() => void) | undefined;
 
   constructor(folder: string) {
-    this.#watcher = watch(folder, { persistent: false }, (_kind, name) => {
-      // Disk images lie here too, and a busy guest writes them all the time.
-      if (name === null || name.endsWith('.log')) this.wake();
-    });
-    this.#watcher.on('error', () => this.wake());
+    try {
+      this.#watcher = watch(folder, { persistent: false }, (_kind, name) => {
+        // Disk images lie here too, and a busy guest writes them all the time.
+        if (name === null || name.endsWith('.log')) this.wake();
+      });
+      this.#watcher.on('error', () => {
+        this.#blind();
+      });
+    } catch {
+      this.#blind();
+    }
   }
 
   /** Resolves when something changed since the last call, at the latest after `ms`. */
   async next(ms: number, signal?: AbortSignal): Promise<void> {
     if (!this.#dirty) {
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, ms);
         const done = (): void => {
           clearTimeout(timer);
           signal?.removeEventListener('abort', done);
           resolve();
         };
+        const timer = setTimeout(done, this.#watcher ? ms : Math.min(ms, BLIND_TICK_MS));
         this.#wake = done;
         signal?.addEventListener('abort', done, { once: true });
       });
@@ -32,7 +41,7 @@ export class Changes {
   }
 
   close(): void {
-    this.#watcher.close();
+    this.#watcher?.close();
     this.#wake?.();
   }
 
@@ -40,5 +49,11 @@ export class Changes {
   wake(): void {
     this.#dirty = true;
     this.#wake?.();
+  }
+
+  #blind(): void {
+    this.#watcher?.close();
+    this.#watcher = undefined;
+    this.wake();
   }
 }

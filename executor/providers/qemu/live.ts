@@ -143,6 +143,8 @@ export class LiveMachine {
         if (!socket.write(`\n${config}\n`)) await Promise.race([once(socket, 'drain'), this.ended]);
         await this.#untilTaken();
       }
+      // Forgotten is not taken: who comes after us will need it.
+      if (this.#detach.signal.aborted) return;
       await rm(this.folder.config, { force: true });
     } catch (err) {
       // No file: it was delivered before. Else the machine is gone or going, and its exit says so.

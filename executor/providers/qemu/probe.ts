@@ -20,7 +20,7 @@ export interface HostProbeOptions {
   tun?: string;
 }
 
-/** What this host offers to machines. Each question is put to the host once. */
+/** What this host offers to machines. Each question is put to the host once, and again by `probe`. */
 export class HostProbe {
   #accelerator: Promise<AcceleratorChoice> | undefined;
   #version: Promise<string> | undefined;
@@ -56,6 +56,8 @@ export class HostProbe {
 
   async probe(signal: AbortSignal): Promise<Probe> {
     const findings: Finding[] = [];
+    // What was missing may have been installed meanwhile.
+    this.#modes = undefined;
     let version: string;
     try {
       version = await this.#qemuVersion();
@@ -90,11 +92,7 @@ export class HostProbe {
     return [
       finding('tap', modes.tap),
       finding('user', modes.user),
-      {
-        name: 'network',
-        status: best.finding?.status ?? 'ok',
-        detail: best.finding?.detail ?? `machines use ${best.mode}`,
-      },
+      best.finding ?? { name: 'network', status: 'ok', detail: `machines use ${best.mode}` },
     ];
   }
 

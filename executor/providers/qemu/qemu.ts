@@ -112,7 +112,12 @@ export class QemuProvider implements Provider {
   }
 
   async list(owner: Owner): Promise<MachineHandle[]> {
-    const { records } = await this.#machines.all();
+    const { records, unrecorded, broken } = await this.#machines.all();
+    if (broken.length > 0) this.options.log.warn({ machines: broken }, 'qemu.records-unreadable');
+    // A start that was cut off before its first note: the folder is all there is of it.
+    for (const key of unrecorded) {
+      if (!this.#starting.has(key)) await this.#machines.folder(key).remove();
+    }
     return records.filter((record) => record.owner === owner).map(handleOf);
   }
 
@@ -151,8 +156,8 @@ export class QemuProvider implements Provider {
   }
 
   async consoleStored(handle: MachineHandle, upTo: ConsolePosition): Promise<void> {
-    const record = await this.#recordOf(handle);
-    if (record) await this.#space.stored(record, this.#machines.folder(record.key), upTo);
+    const live = await this.#liveOf(handle);
+    if (live) await this.#space.stored(live.record, live.folder, upTo);
   }
 
   async reaches(handle: MachineHandle, guestPort: number, timeoutMs: number, signal: AbortSignal): Promise<boolean> {
@@ -163,8 +168,11 @@ export class QemuProvider implements Provider {
   }
 
   endpoint(handle: MachineHandle, guestPort: number): { host: string; port: number } | undefined {
-    if (handle.address !== undefined) return { host: handle.address, port: guestPort };
-    return publishedEndpoint(handle.ports, guestPort);
+    const { address } = handle;
+    return (
+      publishedEndpoint(handle.ports, guestPort) ??
+      (address === undefined ? undefined : { host: address, port: guestPort })
+    );
   }
 
   async usage(handle: MachineHandle): Promise<MachineUsage | undefined> {

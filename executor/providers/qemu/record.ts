@@ -54,6 +54,8 @@ export class MachineFolder {
   }
 
   async make(): Promise<void> {
+    // What a start that was cut off may have left.
+    await this.remove();
     await mkdir(this.vm, { recursive: true, mode: 0o700 });
   }
 
@@ -104,20 +106,22 @@ export class Machines {
     return new MachineFolder(join(this.root, option(key)));
   }
 
-  /** Folders whose record cannot be read are left out of `records` and named in `broken`. */
-  async all(): Promise<{ records: MachineRecord[]; broken: string[] }> {
-    const records: MachineRecord[] = [];
-    const broken: string[] = [];
+  /**
+   * `unrecorded`: folders that have no record, `broken`: those whose record cannot be read (another version's, or
+   * edited by hand); both by name.
+   */
+  async all(): Promise<{ records: MachineRecord[]; unrecorded: string[]; broken: string[] }> {
+    const found = { records: [] as MachineRecord[], unrecorded: [] as string[], broken: [] as string[] };
     for (const name of await names(this.root)) {
       try {
         const record = await new MachineFolder(join(this.root, name)).load();
-        if (record) records.push(record);
-        else broken.push(name);
+        if (record) found.records.push(record);
+        else found.unrecorded.push(name);
       } catch {
-        broken.push(name);
+        found.broken.push(name);
       }
     }
-    return { records, broken };
+    return found;
   }
 }
 

@@ -1,0 +1,14 @@
+import { systemClock } from '../../core/clock.js';
+import { noLog } from '../../core/log.js';
+import { QemuProvider } from '../../executor/providers/qemu/qemu.js';
+
+/** A provider over a home of the test's own. */
+export function makeProvider(home: string): QemuProvider {
+  return new QemuProvider({
+    home,
+    clock: systemClock,
+    log: noLog,
+    path: process.env['PATH'] ?? '',
+    accelerator: 'tcg',
+  });
+}
