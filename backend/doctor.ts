@@ -3,6 +3,7 @@ import { availableParallelism, freemem } from 'node:os';
 import { delimiter, join } from 'node:path';
 import type { KernelEntry } from '../executor/kernels/kernel.js';
 import type { Finding, Provider } from '../executor/providers/provider.js';
+import type { DoctorReport } from './api/schema/system.js';
 import { toUnikError } from '../core/errors.js';
 
 export interface Examination {
@@ -33,6 +34,8 @@ const PROGRAMS: readonly Program[] = [
   { name: 'ip', package: 'iproute2', for: 'networks tap and user', needed: false },
   { name: 'nft', package: 'nftables', for: 'networks tap and user', needed: false },
   { name: 'slirp4netns', package: 'slirp4netns', for: 'network user', needed: false },
+  { name: 'mke2fs', package: 'e2fsprogs', for: 'scratch disks of machines', needed: true },
+  { name: 'nsenter', package: 'util-linux', for: 'checks on network user', needed: false },
   { name: 'busybox', package: 'busybox-static', for: 'static sites and images with a shell', needed: false },
   { name: 'npm', package: 'npm', for: 'Node.js apps without node_modules', needed: false },
   { name: 'python3', package: 'python3 python3-pip', for: 'Python apps', needed: false },
@@ -41,20 +44,27 @@ const PROGRAMS: readonly Program[] = [
 ];
 
 /** Everything `unik doctor` tells. Never throws: what cannot be found out is a finding too. */
-export async function examine(host: Examination, signal: AbortSignal): Promise<Finding[]> {
+export async function examine(host: Examination, signal: AbortSignal): Promise<DoctorReport> {
+  const accelerators: string[] = [];
   const parts = await Promise.all([
-    probes(host.providers, signal),
+    probes(host.providers, accelerators, signal),
     programs(host.path),
     attempt('kernels', () => kernels(host)),
     attempt('disk', () => disk(host.home)),
   ]);
-  return [...parts.flat(), memory(host.memory_mb), host.daemon];
+  return report([...parts.flat(), memory(host.memory_mb), host.daemon], accelerators[0]);
 }
 
-async function probes(providers: Iterable<Provider>, signal: AbortSignal): Promise<Finding[]> {
+export function report(findings: Finding[], accelerator?: string): DoctorReport {
+  const ok = findings.every(({ status }) => status !== 'error');
+  return { ok, ...(accelerator === undefined ? {} : { accelerator }), findings };
+}
+
+async function probes(providers: Iterable<Provider>, accelerators: string[], signal: AbortSignal): Promise<Finding[]> {
   const found = [...providers].map((provider) =>
     attempt(provider.name, async () => {
-      const { healthy, summary, findings } = await provider.probe(signal);
+      const { healthy, summary, findings, accelerator } = await provider.probe(signal);
+      if (accelerator !== undefined) accelerators.push(accelerator);
       return [
         { name: `provider ${provider.name}`, status: healthy ? ('ok' as const) : ('error' as const), detail: summary },
         ...findings,

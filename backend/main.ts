@@ -22,7 +22,7 @@ import type { DoctorReport } from './api/schema/system.js';
 import { uploadsDir } from './api/upload.js';
 import { loadConfig, type Config } from './config.js';
 import { prepareHome, startDaemon } from './daemon.js';
-import { examine } from './doctor.js';
+import { examine, report } from './doctor.js';
 import { importShippedKernels } from './kernels.js';
 import { lockHolder } from './lock.js';
 import { makeProviders, networkFor } from './providers.js';
@@ -52,11 +52,6 @@ export async function runDaemon(home: string, { onReady, onSignal }: RunOptions)
 
 /** `unik doctor` where no daemon answers. */
 export async function doctor(home: string): Promise<DoctorReport> {
-  const findings = await examineHome(home);
-  return { ok: findings.every(({ status }) => status !== 'error'), findings };
-}
-
-async function examineHome(home: string): Promise<Finding[]> {
   const { lock, kernels } = homePaths(home);
   try {
     await prepareHome(home);
@@ -74,7 +69,7 @@ async function examineHome(home: string): Promise<Finding[]> {
     return await examine(parts, AbortSignal.timeout(30_000));
   } catch (err) {
     const { message, hint } = toUnikError(err);
-    return [{ name: 'config', status: 'error', detail: message, fix: hint }];
+    return report([{ name: 'config', status: 'error', detail: message, fix: hint }]);
   }
 }
 
@@ -92,7 +87,7 @@ async function makeParts(config: Config, log: Log, exit: () => void): Promise<Pa
       home,
       log,
       clock,
-      images,
+      images: { get: (ref) => images.getSound(ref) },
       kernels: catalogue,
       guests: guestMap,
       providers: providers.map,

@@ -38,11 +38,11 @@ let result = { ok: false };
 let started = false;
 let daemonWasThere = false;
 try {
-  daemonWasThere = (await unik(['version', '--json'], { quiet: true })).stdout.includes('"daemon":{');
+  daemonWasThere = JSON.parse((await must(['version', '--json'])).stdout).daemon !== null;
   say(daemonWasThere ? 'using the daemon that is already running' : 'starting the daemon');
   if (!daemonWasThere) await must(['daemon', '--detach']);
   started = true;
-  const doctor = JSON.parse((await unik(['doctor', '--json'], { quiet: true })).stdout);
+  const doctor = JSON.parse((await unik(['doctor', '--json'])).stdout);
   say('building samples/hello');
   const buildStart = Date.now();
   await must(['build', join(root, 'samples/hello'), '-t', 'hello'], { show: true });
@@ -52,7 +52,7 @@ try {
   const run = JSON.parse(
     (await must(['run', '-d', '--json', '--name', name, '-p', '8080', '-m', '64', 'hello'])).stdout,
   );
-  const url = run.url;
+  const url = run.urls[0];
   await answers(url);
   const boot_ms = Date.now() - bootStart;
   result = { ok: true, url, build_ms, boot_ms, accelerator: doctor.accelerator };
@@ -63,10 +63,10 @@ try {
     process.exitCode = 1;
   }
 } finally {
-  if (started && daemonWasThere) await unik(['rm', '--force', name], { quiet: true });
+  if (started && daemonWasThere) await unik(['rm', '--force', name]);
   if (started && !daemonWasThere) {
     say('stopping what was started');
-    const down = await unik(['down'], { quiet: true });
+    const down = await unik(['down']);
     if (down.code !== 0) {
       say(down.stderr.trim());
       process.exitCode = 1;

@@ -8,7 +8,8 @@ import type { Guest } from '../../executor/guests/guest.js';
 import type { Image } from '../../executor/images/image.js';
 import type { KernelEntry } from '../../executor/kernels/kernel.js';
 import type { GuestName, ProviderName } from '../../executor/model.js';
-import type { Finding, Probe, Provider } from '../../executor/providers/provider.js';
+import type { DoctorReport } from './schema/system.js';
+import type { Probe, Provider } from '../../executor/providers/provider.js';
 import type { Apps } from './instances/apps.js';
 
 export type StoredImage = Image & { dir: string };
@@ -67,7 +68,7 @@ export interface Parts {
   build: (order: BuildOrder) => Promise<StoredImage>;
   /** The image as a droplet, gzipped tar. */
   droplet: (image: StoredImage, signal: AbortSignal) => Promise<Readable>;
-  doctor: (signal: AbortSignal) => Promise<Finding[]>;
+  doctor: (signal: AbortSignal) => Promise<DoctorReport>;
   /** The probe's answer, once there is one. */
   accelerator: () => string | undefined;
   /** Once, at start, before anything is served. */

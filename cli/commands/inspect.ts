@@ -9,6 +9,7 @@ type Flags = HostOption & { type?: string; showEnv?: boolean; instance?: string;
 
 export function addInspect(program: Command, shell: Shell): void {
   daemonCommand(program, 'inspect [names...]', 'all about instances or images, as a JSON array')
+    .option('--json', 'print JSON, as it always does')
     .option('--type <type>', 'instance or image; default: what there is, instances first')
     .option('--show-env', 'values of the environment too')
     .action((refs: string[], flags: Flags) =>
@@ -53,7 +54,7 @@ async function look(client: Client, ref: string, { type, showEnv }: Flags): Prom
   const input = { params: { ref }, query: { show_env: yes(showEnv) } };
   if (type !== undefined && type !== 'instance' && type !== 'image')
     throw usage(`--type ${type}: expected instance or image`);
-  if (type === 'image') return client.call('image', input);
+  if (type === 'image') return client.call('image', { params: { ref } });
   if (type === 'instance') return client.call('instance', input);
   try {
     return await client.call('instance', input);
@@ -61,7 +62,7 @@ async function look(client: Client, ref: string, { type, showEnv }: Flags): Prom
     if (!(err instanceof UnikError) || err.code !== 'not_found') throw err;
   }
   try {
-    return await client.call('image', input);
+    return await client.call('image', { params: { ref } });
   } catch (err) {
     if (!(err instanceof UnikError) || err.code !== 'image_missing') throw err;
     throw new UnikError('not_found', `there is no instance and no image "${ref}"`, { cause: err });

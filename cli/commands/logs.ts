@@ -11,7 +11,7 @@ interface Flags extends HostOption {
   tail?: string;
   since?: string;
   timestamps?: boolean;
-  kernel?: boolean;
+  app?: boolean;
   json?: boolean;
 }
 
@@ -22,7 +22,7 @@ export function addLogs(program: Command, shell: Shell): void {
     .option('-n, --tail <lines>', 'only the last lines (`all`: every one)')
     .option('--since <time>', 'from 10m ago, or 2026-11-23T10:00:00Z')
     .option('-t, --timestamps', 'begin each line with its time')
-    .option('--kernel', 'lines of the guest kernel too')
+    .option('--app', 'only what the application wrote, without the lines of its kernel')
     .option('--json', 'one JSON object a line')
     .action(async (instance: string | undefined, flags: Flags) => {
       const [ref = ''] = refsOf(instance === undefined ? [] : [instance], flags.instance, 'an instance');
@@ -36,12 +36,12 @@ export async function follow(shell: Shell, client: Client, ref: string, flags: F
     follow: yes(flags.follow),
     tail: flags.tail === undefined || flags.tail === 'all' ? undefined : String(parseWhole(flags.tail, '--tail', 0)),
     since: flags.since === undefined ? undefined : String(parseSince(flags.since, shell.now())),
-    kernel: yes(flags.kernel),
+    kernel: yes(flags.app !== true),
   };
   await write(shell, await client.stream('logs', { params: { ref }, query }), flags);
 }
 
-/** Lines go where the application wrote them: its standard error to ours. */
+/** The application's standard output goes to ours; its standard error and its kernel's lines to our standard error. */
 export async function write(shell: Shell, lines: AsyncIterable<LogLineView>, flags: Flags): Promise<void> {
   for await (const line of lines) {
     if (flags.json === true) {
@@ -49,6 +49,6 @@ export async function write(shell: Shell, lines: AsyncIterable<LogLineView>, fla
       continue;
     }
     const time = flags.timestamps === true ? `${new Date(line.at).toISOString()} ` : '';
-    print(line.stream === 'stderr' ? shell.stderr : shell.stdout, time + line.text);
+    print(line.stream === 'stdout' ? shell.stdout : shell.stderr, time + line.text);
   }
 }

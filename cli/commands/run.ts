@@ -7,12 +7,12 @@ import { messageOf, UnikError, type ErrorCode } from '../../core/errors.js';
 import type { Client } from '../client.js';
 import { usage } from '../parse.js';
 import { orderFrom, type RunFlags } from '../run-order.js';
-import { print, type Shell } from '../shell.js';
+import { print, printJson, type Shell } from '../shell.js';
 import { buildImage } from './build.js';
 import { collect, daemonCommand, withClient, type HostOption } from './common.js';
 import { write } from './logs.js';
 
-type Flags = RunFlags & HostOption & { detach?: boolean; wait?: boolean; quiet?: boolean };
+type Flags = RunFlags & HostOption & { detach?: boolean; wait?: boolean; quiet?: boolean; json?: boolean };
 
 export function addRun(program: Command, shell: Shell): void {
   daemonCommand(program, 'run [image] [command...]', 'boot an image, or a folder (./app) that is built first')
@@ -21,6 +21,7 @@ export function addRun(program: Command, shell: Shell): void {
     .option('--instanceName <name>', 'the same, as UniK wrote it')
     .option('--imageName <image>', 'the image, as UniK wrote it')
     .option('-d, --detach', 'print the id as soon as it runs, and leave it running')
+    .option('--json', 'with -d: print the instance as JSON instead of its id')
     .option('--no-wait', 'with -d: do not wait until it runs')
     .option('-p, --publish <port>', '[ADDRESS:]HOST:GUEST[/tcp|udp]; only GUEST: a free host port (repeat)', collect)
     .option('-P, --publish-all', 'publish every port the image names on a free port')
@@ -79,7 +80,7 @@ async function run(shell: Shell, client: Client, ref: string, command: string[],
   const { id, name } = await client.call('instanceCreate', { body: order });
   try {
     const attach = flags.detach === true ? detached : attached;
-    await attach(shell, client, { id, name, wait: flags.wait !== false });
+    await attach(shell, client, { id, name, wait: flags.wait !== false, json: flags.json === true });
   } catch (err) {
     if (err instanceof NeverStarted) {
       // Leave nothing behind that would block its name.
@@ -105,6 +106,7 @@ interface Created {
   id: string;
   name: string;
   wait: boolean;
+  json: boolean;
 }
 
 /**
@@ -118,13 +120,14 @@ function waitFor(client: Client, id: string, until: 'running' | 'exited'): Promi
 }
 
 /** Prints the id. Unless told otherwise waits until it runs, so that a start that fails is told here and now. */
-async function detached(shell: Shell, client: Client, { id, name, wait }: Created): Promise<void> {
+async function detached(shell: Shell, client: Client, { id, name, wait, json }: Created): Promise<void> {
   const running = wait ? waitFor(client, id, 'running') : undefined;
   await start(client, id);
   const instance = (await running)?.instance;
   if (instance?.status === 'exited' && instance.exit && instance.exit.status !== 0) throw failure(instance);
   for (const url of instance?.urls ?? []) print(shell.stderr, `${name} answers at ${url}`);
-  print(shell.stdout, id);
+  if (json) printJson(shell, await client.call('instance', { params: { ref: id }, query: {} }));
+  else print(shell.stdout, id);
 }
 
 /** Its output is ours, and so is its exit status. The first Ctrl-C stops it, the second cuts its power. */

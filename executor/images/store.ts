@@ -33,6 +33,8 @@ const namesSchema = z.record(z.string(), z.string().regex(digestPattern));
  */
 export class ImageStore implements ImageSource {
   readonly #dir: string;
+  /** Root files whose every byte was read and found right, with what tells that they are as they were then. */
+  readonly #sound = new Map<string, string>();
   /** Changes of names one after the other. */
   #names: Promise<unknown> = Promise.resolve();
 
@@ -44,6 +46,22 @@ export class ImageStore implements ImageSource {
   /** By name, digest, or a unique start of one (6 characters or more). Throws image_missing, image_truncated, name_ambiguous, image_invalid. */
   async get(ref: string): Promise<StoredImage> {
     return this.#load(await this.#resolve(ref));
+  }
+
+  /**
+   * As `get`, and sure that the bytes are those of the digest: they are read when this process first meets the image, and
+   * again when the file has changed. Throws image_digest_mismatch besides.
+   */
+  async getSound(ref: string): Promise<StoredImage> {
+    const image = await this.get(ref);
+    const root = join(image.dir, image.root.file);
+    const { ino, size, mtimeNs } = await stat(root, { bigint: true });
+    const state = `${ino}:${size}:${mtimeNs}`;
+    if (this.#sound.get(root) !== state) {
+      await this.verify(image.digest);
+      this.#sound.set(root, state);
+    }
+    return image;
   }
 
   /** All images that can be read, newest first; `onBroken` is told of the others. */

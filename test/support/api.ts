@@ -115,7 +115,11 @@ export async function memoryParts(change: Partial<Parts> = {}): Promise<{
       return anImage();
     },
     droplet: async () => Readable.from(['droplet']),
-    doctor: async () => [{ name: 'accelerator', status: 'warning', detail: 'tcg' }],
+    doctor: async () => ({
+      ok: true,
+      accelerator: 'tcg',
+      findings: [{ name: 'accelerator', status: 'warning', detail: 'tcg' }],
+    }),
     sweep: async () => 0,
     exit: () => undefined,
     clock: systemClock,

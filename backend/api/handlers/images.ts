@@ -1,7 +1,6 @@
 import { UnikError } from '../../../core/errors.js';
 import { normalizeName } from '../../../executor/images/names.js';
 import { stream } from '../instances/hub.js';
-import { redact } from '../instances/view.js';
 import type { Parts, StoredImage } from '../parts.js';
 import type { BuildLine, ImageSummary } from '../schema/images.js';
 import type { Context, Handlers } from '../server.js';
@@ -19,10 +18,9 @@ export function imageHandlers(parts: Parts): Pick<Handlers, Names> {
       const all = await images.list((digest, err) => log.warn({ digest, reason: err.message }, 'image.broken'));
       return all.map((image) => summarizeImage(image, image.names));
     },
-    image: async ({ params, query }) => {
+    image: async ({ params }) => {
       const { dir: _, ...image } = await images.get(params.ref);
-      const env = query.show_env === true ? image.env : redact(image.env);
-      return { ...image, env, names: await images.names(image.digest) };
+      return { ...image, names: await images.names(image.digest) };
     },
     imageTag: async ({ params, body }) => {
       await images.tag(body.name, params.ref);

@@ -16,12 +16,10 @@ export const imageSummary = z.strictObject({
 });
 export type ImageSummary = z.infer<typeof imageSummary>;
 
-/** `env` values are `********` unless `show_env` was asked. */
 export const imageDetail = imageSchema.extend({ names: z.array(z.string()) });
 export type ImageDetail = z.infer<typeof imageDetail>;
 
 export const imageRef = z.strictObject({ ref: z.string().min(1) });
-export const imageQuery = z.strictObject({ show_env: flag });
 export const imageRemoveQuery = z.strictObject({ force: flag });
 export const imageRemoved = z.strictObject({
   untagged: z.array(z.string()),

@@ -69,7 +69,6 @@ export const ROUTES = {
     path: '/v1/images/{ref}',
     summary: 'Inspect an image',
     params: m.imageRef,
-    query: m.imageQuery,
     reply: m.imageDetail,
   },
   imageTag: {

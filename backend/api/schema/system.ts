@@ -42,7 +42,12 @@ export const guestView = z.strictObject({
 });
 export type GuestView = z.infer<typeof guestView>;
 
-export const doctorReport = z.strictObject({ ok: z.boolean(), findings: z.array(finding) });
+export const doctorReport = z.strictObject({
+  ok: z.boolean(),
+  /** What machines of the default provider run on, such as `tcg` or `kvm`. */
+  accelerator: z.string().optional(),
+  findings: z.array(finding),
+});
 export type DoctorReport = z.infer<typeof doctorReport>;
 
 /** `owner`: `deployment/cell_id` of a dead cell; default: the daemon's own strays. */

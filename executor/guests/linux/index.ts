@@ -16,8 +16,8 @@ export const LINUX_OVERHEAD_MB = { vmlinuz: 72, vmlinux: 72 } as const;
 /** What every machine's kernel is told. */
 const PARAMETERS = [
   'console=ttyS0',
-  // Errors and worse; the progress of a boot is no news to who reads the console.
-  'quiet',
+  // The banner, notices and worse: the log begins with the kernel's own word, without a page of its progress.
+  'loglevel=6',
   // A panic resets at once, and a reset ends a machine that may not reboot; `t` is the shortest way to one.
   'panic=-1',
   'reboot=t',

@@ -20,13 +20,13 @@ describe(`${machines} machines`, () => {
   test('all answer; the daemon uses under 150 MB and under 1 % of a processor', async () => {
     const urls: string[] = [];
     for (let i = 0; i < machines; i++) {
-      const run = await unik.json<{ url: string }>(['run', '-d', '--name', `m${i}`, '-p', '8080', '-m', '32', 'hello']);
-      urls.push(run.url);
+      const run = await unik.ok(['run', '-d', '--json', '--name', `m${i}`, '-p', '8080', '-m', '32', 'hello']);
+      urls.push(...(JSON.parse(run) as { urls: string[] }).urls);
     }
     for (const url of urls) expect(await fetchUntil200(url, 120_000)).toContain('Hello from a unikernel');
     await until('all run', async () => {
-      const rows = await unik.json<{ state: string }[]>(['ps']);
-      return rows.length === machines && rows.every((row) => row.state === 'running') ? true : undefined;
+      const rows = await unik.json<{ status: string }[]>(['ps']);
+      return rows.length === machines && rows.every((row) => row.status === 'running') ? true : undefined;
     });
     const pid = Number.parseInt((await processesOf(unik.home)).find((line) => / daemon( |$)/.test(line)) ?? '', 10);
     const rss = Number(/VmRSS:\s+(\d+) kB/.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
