@@ -4,7 +4,7 @@
  */
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Clock } from '../../../core/clock.js';
-import { messageOf, UnikError } from '../../../core/errors.js';
+import { toUnikError, UnikError } from '../../../core/errors.js';
 import type { Log } from '../../../core/log.js';
 import type { Executor, ExecutorEvent, ImageSource } from '../../../executor/executor.js';
 import type { Instance } from '../../../executor/model.js';
@@ -262,7 +262,8 @@ export class Apps {
       await executor.run({ ...app.template, key, owner: executor.owner, name: app.name, log_id: app.id });
     } catch (err) {
       app.wanted = retry;
-      await this.#ended(app, { reason: 'start_failed', status: 125, message: messageOf(err), at: clock.now() });
+      const { code, message } = toUnikError(err);
+      await this.#ended(app, { reason: 'start_failed', status: 125, error: code, message, at: clock.now() });
       throw err;
     } finally {
       this.#booting.delete(app.id);

@@ -183,11 +183,11 @@ test('logs: tail, since, timestamps, streams, kernel lines, JSON', async () => {
     'FAKE_EXIT_AFTER_MS=200',
   ];
   await cli.run('run', '--name', 'talk', '--no-healthcheck', ...env, 'hello');
-  expect(await cli.run('logs', 'talk')).toMatchObject({ stdout: 'line 1\nline 2\nline 3\n', stderr: 'err\n' });
+  expect(await cli.run('logs', '--app', 'talk')).toMatchObject({ stdout: 'line 1\nline 2\nline 3\n', stderr: 'err\n' });
   expect(await cli.ok('logs', '--tail', '1', '--instance', 'talk')).toBe('line 3');
   expect(await cli.ok('logs', '-t', '-n', '1', 'talk')).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z line 3$/);
   expect(await cli.ok('logs', '--since', '2100-01-01T00:00:00Z', 'talk')).toBe('');
-  expect(await cli.ok('logs', '--kernel', 'talk')).toContain('powered on');
+  expect((await cli.run('logs', 'talk')).stderr).toContain('powered on');
   expect(JSON.parse(await cli.ok('logs', '--json', '-n', '1', 'talk'))).toMatchObject({
     stream: 'stdout',
     text: 'line 3',
@@ -287,11 +287,9 @@ test('images: list, tag, inspect, verify, and the ways to remove', async () => {
   expect(await cli.ok('images')).toMatch(/^NAME .*\nhello:latest +[0-9a-f]{12} +linux/);
   await cli.ok('image', 'tag', 'hello', 'other:1');
   expect(await cli.ok('image', 'verify', 'other:1')).toBe(`${digest} is intact`);
-  const [image] = JSON.parse(await cli.ok('inspect', 'other:1')) as { digest: string; env: object }[];
-  expect(image).toMatchObject({ digest, env: { SECRET_DEFAULT: '********' } });
-  expect(JSON.parse(await cli.ok('describe-image', '--image', 'hello', '--show-env'))).toMatchObject({
-    env: { SECRET_DEFAULT: 'hush' },
-  });
+  const [image] = JSON.parse(await cli.ok('inspect', 'other:1')) as { digest: string }[];
+  expect(image).toMatchObject({ digest });
+  expect(JSON.parse(await cli.ok('describe-image', '--image', 'hello'))).toEqual(image);
   expect(await cli.ok('delete-image', '--image', 'other:1')).toBe('untagged other:1');
   expect(JSON.parse(await cli.ok('images', '--json'))).toMatchObject([{ digest, names: ['hello:latest'] }]);
 });
