@@ -1,13 +1,15 @@
 /** Configuration, parts, door: the only place of the backend that makes things and knows `process`. */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '../core/clock.js';
-import { messageOf, toUnikError, UnikError } from '../core/errors.js';
+import { messageOf, toUnikError } from '../core/errors.js';
 import { homePaths } from '../core/home.js';
 import { createLog, noLog, type Log } from '../core/log.js';
 import { VERSION } from '../core/version.js';
 import { guests } from '../executor/guests/index.js';
+import { packDroplet } from '../executor/images/droplet.js';
 import { ImageStore } from '../executor/images/store.js';
 import { KernelCatalogue } from '../executor/kernels/catalogue.js';
 import type { GuestName, ProviderName } from '../executor/model.js';
@@ -137,8 +139,11 @@ async function makeParts(config: Config, log: Log, exit: () => void): Promise<Pa
         ...{ source, store: images, work, progress, signal, env: process.env, withShell: shell, clock },
         tags: name === undefined ? [] : [name],
       }),
-    droplet: async () => {
-      throw new UnikError('not_supported', 'droplets are not packed yet');
+    droplet: async (image, signal) => {
+      const content = new PassThrough();
+      // A failure reaches the reader by its stream.
+      packDroplet(image, content, signal).catch((err: unknown) => content.destroy(toUnikError(err)));
+      return content;
     },
     doctor: (signal) => {
       const daemon: Finding = { name: 'daemon', status: 'ok', detail: `pid ${process.pid} serves ${paths.socket}` };

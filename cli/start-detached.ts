@@ -2,7 +2,8 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, open, rename, stat } from 'node:fs/promises';
 import { z } from 'zod';
-import { ERRORS, hasCode, UnikError, type ErrorCode } from '../core/errors.js';
+import { ERROR_CODES } from '../backend/api/schema/common.js';
+import { hasCode, UnikError } from '../core/errors.js';
 import { homePaths } from '../core/home.js';
 import type { Shell } from './shell.js';
 
@@ -11,7 +12,7 @@ const LARGEST_LOG = 10 * 2 ** 20;
 /** What a detached daemon tells the process that started it, once. */
 const firstWord = z.union([
   z.object({ ready: z.string() }),
-  z.object({ code: z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]), message: z.string() }),
+  z.object({ code: z.enum(ERROR_CODES), message: z.string() }),
 ]);
 
 /** Starts our own daemon in the background and waits until it serves. Gives its ready line, or throws what it said. */

@@ -4,6 +4,7 @@ import type { Guest } from './guests/guest.js';
 import type { Image } from './images/image.js';
 import { makeInstanceConfig } from './instance-config.js';
 import type { KernelEntry } from './kernels/kernel.js';
+import { guestRamMb } from './kernels/ram.js';
 import type { Charge, GuestName, InstanceSpec, ProviderName } from './model.js';
 import { checkPairing } from './providers/pairings.js';
 import type { MachineSpec, Provider } from './providers/provider.js';
@@ -46,7 +47,7 @@ export async function lookUp(spec: InstanceSpec, { images, kernels, guests, prov
 /** What the machine costs this host (design D17). */
 export function chargeFor(spec: InstanceSpec, { kernel, provider }: Parts): Charge {
   return {
-    memory_mb: spec.limits.memory_mb + kernel.overhead_mb + provider.overheadMb(),
+    memory_mb: guestRamMb(kernel, spec.limits.memory_mb) + provider.overheadMb(),
     disk_mb: spec.limits.disk_mb,
   };
 }
@@ -62,7 +63,7 @@ export function machineSpec(spec: InstanceSpec, { image, kernel, guest }: Parts)
     owner: spec.owner,
     name: spec.name,
     limits: spec.limits,
-    ram_mb: spec.limits.memory_mb + kernel.overhead_mb,
+    ram_mb: guestRamMb(kernel, spec.limits.memory_mb),
     boot: guest.plan(image, kernel, spec.limits),
     ports: spec.ports,
     network: spec.network,

@@ -55,7 +55,7 @@ function programOf(line: string): string | undefined {
   try {
     return parseCommand(line).words[0];
   } catch (err) {
-    if (err instanceof UnikError && err.code === 'command_needs_shell') return undefined;
+    if (err instanceof UnikError && err.code === 'command_needs_shell') return /^[^\s|&;<>()]+/.exec(line)?.[0];
     throw err;
   }
 }

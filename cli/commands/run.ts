@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import type { InstanceSummary } from '../../backend/api/schema/instances.js';
 import type { ReplyOf } from '../../backend/api/schema/routes.js';
-import { messageOf, UnikError, type ErrorCode } from '../../core/errors.js';
+import { messageOf, UnikError } from '../../core/errors.js';
 import type { Client } from '../client.js';
 import { usage } from '../parse.js';
 import { orderFrom, type RunFlags } from '../run-order.js';
@@ -149,6 +149,7 @@ async function attached(shell: Shell, client: Client, { id, name }: Created): Pr
     const running = waitFor(client, id, 'running').then(({ instance }) => {
       for (const url of instance?.urls ?? []) print(shell.stderr, `${name} answers at ${url}`);
     });
+    running.catch(() => undefined); // awaited below, unless the start fails first
     const lines = await client.stream('logs', { params: { ref: id }, query: { follow: 'true' } });
     await start(client, id);
     await write(shell, lines, {});
@@ -169,7 +170,7 @@ function endedByItself({ exit }: InstanceSummary): boolean {
 /** Why a machine is not running, as an error of the table. */
 function failure({ name, exit }: InstanceSummary): UnikError {
   const reason = exit?.reason;
-  const code: ErrorCode = reason === 'start_timeout' ? 'start_timeout' : 'machine_failed';
+  const code = exit?.error ?? (reason === 'start_timeout' ? 'start_timeout' : 'machine_failed');
   return new UnikError(
     code,
     `${name} ended (${reason ?? 'unknown'}, exit status ${exit?.status ?? 125}): ${exit?.message ?? ''}`,

@@ -76,7 +76,10 @@ export interface Provider {
   overheadMb(): number;
   /** Can this host use the provider right now? Cheap after the first call; run at start and by `unik doctor`. */
   probe(signal: AbortSignal): Promise<Probe>;
-  /** Resolves once powered on and the instance config is delivered or sure to be. App readiness is the checks' business. */
+  /**
+   * Resolves once powered on and the instance config is delivered or sure to be. App readiness is the checks' business.
+   * A start that fails (`port_taken` and others), or is called off, leaves nothing.
+   */
   start(spec: MachineSpec, signal: AbortSignal): Promise<MachineHandle>;
   /** Every machine that carries this owner, known to us or not: the truth a clean-up starts from. */
   list(owner: Owner): Promise<MachineHandle[]>;
@@ -84,7 +87,7 @@ export interface Provider {
   recover(handle: MachineHandle): Promise<MachineHandle | undefined>;
   /** Resolves when the machine has ended; at once when it already had. */
   exits(handle: MachineHandle, signal: AbortSignal): Promise<MachineExit>;
-  /** Ask the application to end (SIGTERM), wait `graceMs` milliseconds, then cut power. Resolves when it has ended. */
+  /** Ask the application to end (SIGTERM), wait `graceMs` milliseconds, then cut power. Resolves when it has ended. Asked again, the shorter grace counts. */
   stop(handle: MachineHandle, graceMs: number): Promise<void>;
   /** Send a signal to the application; `SIGKILL` cuts power where the guest cannot deliver it. */
   kill(handle: MachineHandle, signal: NodeJS.Signals): Promise<void>;

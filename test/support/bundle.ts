@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
 /**
- * The command line and the daemon as one file, as it ships but with packages left where they are. It lies as deep as
+ * The command line and the daemon as one file, as it ships. It lies as deep as
  * the real one, for what stands beside the program is found from there.
  */
 export async function bundleCli(name: string): Promise<string> {
@@ -17,10 +17,11 @@ export async function bundleCli(name: string): Promise<string> {
     entryPoints: ['cli/main.ts'],
     outfile,
     bundle: true,
-    packages: 'external',
     platform: 'node',
     format: 'esm',
     target: 'node20',
+    // Bundled CommonJS packages call `require` for what is built in.
+    banner: { js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);" },
     logLevel: 'silent',
   });
   return outfile;

@@ -60,7 +60,7 @@ async function addImage(dir: string): Promise<string> {
     labels: {},
     findings: [],
   };
-  const digest = digestImage({ ...image, digest: `sha256:${'0'.repeat(64)}` });
+  const digest = digestImage(image);
   await store.prepare(async (prepared) => {
     await writeFile(join(prepared, 'root.erofs'), content);
     await store.add(prepared, { ...image, digest });

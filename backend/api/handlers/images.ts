@@ -1,4 +1,5 @@
 import { UnikError } from '../../../core/errors.js';
+import { normalizeName } from '../../../executor/images/names.js';
 import { stream } from '../instances/hub.js';
 import type { Parts, StoredImage } from '../parts.js';
 import type { BuildLine, ImageSummary } from '../schema/images.js';
@@ -44,10 +45,13 @@ export function imageHandlers(parts: Parts): Pick<Handlers, Names> {
       return { filename, content: await parts.droplet(image, signal) };
     },
     imageBuild: async ({ body, query }, context) => {
+      // Before the work, not after it.
+      const name = context.upload ? query.name : body.name;
+      if (name !== undefined) normalizeName(name);
       const source = (progress: (line: string) => void): Promise<StoredImage> =>
         context.upload
-          ? buildUpload(parts, context, { name: query.name, shell: query.shell ?? false, progress })
-          : buildFolder(parts, context, { path: body.path, name: body.name, shell: body.shell ?? false, progress });
+          ? buildUpload(parts, context, { name, shell: query.shell ?? false, progress })
+          : buildFolder(parts, context, { path: body.path, name, shell: body.shell ?? false, progress });
       if (!context.wantsStream) return summary(await source(() => undefined));
       return primed(buildLines(async (progress) => summary(await source(progress)), context.signal));
     },

@@ -4,7 +4,7 @@
  */
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Clock } from '../../../core/clock.js';
-import { messageOf, UnikError } from '../../../core/errors.js';
+import { toUnikError, UnikError } from '../../../core/errors.js';
 import type { Log } from '../../../core/log.js';
 import type { Executor, ExecutorEvent, ImageSource } from '../../../executor/executor.js';
 import type { Instance } from '../../../executor/model.js';
@@ -96,7 +96,7 @@ export class Apps {
 
   inspect(ref: string, showEnv: boolean): InstanceDetail {
     const app = this.find(ref);
-    const waiting = this.#waiting.has(app.id);
+    const waiting = this.#comesBack(app);
     return detail(app, this.#machine(app), { waiting, showEnv, owner: this.deps.executor.owner });
   }
 
@@ -108,7 +108,7 @@ export class Apps {
       app.restarts = 0;
       app.quick = 0;
       chooseKernel(app, kernel);
-      await this.#boot(app);
+      await this.#boot(app, false);
     });
   }
 
@@ -133,7 +133,7 @@ export class Apps {
       await this.#halt(app, options.timeout_ms, { keep: true });
       app.restarts = restarts;
       app.quick = 0;
-      await this.#boot(app);
+      await this.#boot(app, false);
       this.#tell(app, 'restart');
     });
   }
@@ -245,12 +245,13 @@ export class Apps {
 
   // --- one app's steps, each run inside its queue ---
 
-  async #boot(app: App): Promise<void> {
+  /** `retry`: a refusal is an end like any other, after which the policy decides; else it is the caller's. */
+  async #boot(app: App, retry: boolean): Promise<void> {
     const { executor, clock } = this.deps;
-    if (app.key !== undefined) await executor.remove(app.key);
-    const key = randomUUID();
     this.#booting.add(app.id);
     try {
+      if (app.key !== undefined) await executor.remove(app.key);
+      const key = randomUUID();
       app.key = key;
       app.started_at = clock.now();
       app.wanted = true;
@@ -260,8 +261,9 @@ export class Apps {
       this.#tell(app, 'start');
       await executor.run({ ...app.template, key, owner: executor.owner, name: app.name, log_id: app.id });
     } catch (err) {
-      app.wanted = false;
-      await this.#ended(app, { reason: 'start_failed', status: 125, message: messageOf(err), at: clock.now() });
+      app.wanted = retry;
+      const { code, message } = toUnikError(err);
+      await this.#ended(app, { reason: 'start_failed', status: 125, error: code, message, at: clock.now() });
       throw err;
     } finally {
       this.#booting.delete(app.id);
@@ -307,7 +309,7 @@ export class Apps {
     const due =
       policy === 'always' ||
       (app.wanted && (policy === 'unless-stopped' || (policy === 'on-failure' && app.exit.status !== 0)));
-    if (due) await this.#boot(app);
+    if (due) await this.#boot(app, true);
   }
 
   async #erase(app: App): Promise<void> {
@@ -340,7 +342,8 @@ export class Apps {
     const waiting = new AbortController();
     this.#waiting.set(app.id, waiting);
     void this.deps.clock.sleep(delay, waiting.signal).then(
-      () => this.#serial.run(app.id, () => this.#restartNow(app, waiting)),
+      () =>
+        this.#serial.run(app.id, () => this.#restartNow(app, waiting)).catch((err: unknown) => this.#failed(app, err)),
       () => undefined, // cancelled by a stop, a start or our own end
     );
   }
@@ -350,19 +353,7 @@ export class Apps {
     this.#waiting.delete(app.id);
     app.restarts += 1;
     app.quick += 1;
-    try {
-      await this.#boot(app);
-    } catch (err) {
-      this.#failed(app, err);
-      // Without memory now is not without memory for ever: the policy decides, as after any other failure.
-      const delay =
-        app.exit &&
-        restartDelay(app.restart, { exit: app.exit, stopped: false, restarts: app.restarts, quick: app.quick });
-      if (delay === undefined || this.#draining) return;
-      app.wanted = true;
-      this.#restartLater(app, delay);
-      await this.#save(app);
-    }
+    await this.#boot(app, true);
   }
 
   #cancelRestart(app: App): void {
@@ -403,7 +394,7 @@ export class Apps {
   }
 
   #summary(app: App): InstanceSummary {
-    return summarize(app, this.#machine(app), this.#waiting.has(app.id));
+    return summarize(app, this.#machine(app), this.#comesBack(app));
   }
 
   #isUp(app: App): boolean {
@@ -411,8 +402,13 @@ export class Apps {
     return status === 'starting' || status === 'running' || status === 'stopping';
   }
 
+  /** Its next machine is near: the restart waits for its back-off, or is under way. */
+  #comesBack(app: App): boolean {
+    return this.#waiting.has(app.id) || this.#booting.has(app.id);
+  }
+
   #isOver(app: App): boolean {
-    return app.exit !== undefined && !this.#waiting.has(app.id);
+    return app.exit !== undefined && !this.#comesBack(app);
   }
 
   #vanished(): ExitView {

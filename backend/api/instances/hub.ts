@@ -43,7 +43,7 @@ export class Hub<T> {
   }
 }
 
-/** Values as they come, from now on, until the signal. A reader that lags by `limit` values is ended with an error. */
+/** Values as they come, from now on; the signal ends it after those that came before it. A reader that lags by `limit` values is ended with an error. */
 export async function* stream<T>(
   subscribe: (listener: (value: T) => void) => () => void,
   signal: AbortSignal,
@@ -58,10 +58,11 @@ export async function* stream<T>(
   const onAbort = (): void => wake();
   signal.addEventListener('abort', onAbort);
   try {
-    while (!signal.aborted) {
+    for (;;) {
       if (queue.length > limit) throw new UnikError('timeout', `the reader lags by more than ${limit} events`);
       const next = queue.shift();
       if (next !== undefined) yield next;
+      else if (signal.aborted) return;
       else await new Promise<void>((resolve) => (wake = resolve));
     }
   } finally {

@@ -46,6 +46,8 @@ export class AppRecords {
   async load(): Promise<App[]> {
     const apps: App[] = [];
     for (const file of await names(this.dir)) {
+      // A write that a crash cut short: the record itself is whole.
+      if (file.endsWith('.tmp')) await rm(join(this.dir, file), { force: true });
       if (!file.endsWith('.json')) continue;
       try {
         apps.push(recordSchema.parse(await readJsonFile(join(this.dir, file))));

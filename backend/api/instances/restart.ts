@@ -26,16 +26,9 @@ export function restartDelay(policy: RestartPolicy, ending: Ending): number | un
 }
 
 /** What a shell would show as `$?` for this end. */
-export function exitStatus(exit: { reason: ExitView['reason']; code?: number }): number {
-  if (exit.code !== undefined) return exit.code;
-  switch (exit.reason) {
-    case 'exited':
-    case 'stopped':
-      return 0;
-    case 'oom':
-    case 'killed':
-      return 137;
-    default:
-      return 125;
-  }
+export function exitStatus({ reason, code }: { reason: ExitView['reason']; code?: number }): number {
+  if (reason === 'exited' || reason === 'stopped') return code ?? 0;
+  // It was ended because something is wrong: that the application then ended well does not mend it.
+  if (code !== undefined && code !== 0) return code;
+  return reason === 'oom' || reason === 'killed' ? 137 : 125;
 }

@@ -22,6 +22,7 @@ export function viewExit(exit: Exit): ExitView {
     reason: exit.reason,
     status: exitStatus(exit),
     ...(exit.signal !== undefined ? { signal: exit.signal } : {}),
+    ...(exit.error !== undefined ? { error: exit.error } : {}),
     message: exit.message,
     at: exit.at,
   };

@@ -4,9 +4,12 @@ import { ERRORS, type ErrorCode } from '../../../core/errors.js';
 /** Milliseconds since the epoch. */
 export const millis = z.number().int().nonnegative();
 
+/** Every code of the table. */
+export const ERROR_CODES = Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]];
+
 /** Every error reply, and the last line of a stream that failed (under `error`). */
 export const errorBody = z.strictObject({
-  code: z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]),
+  code: z.enum(ERROR_CODES),
   message: z.string(),
   hint: z.string(),
   owner: z.enum(['user', 'operator', 'platform']),

@@ -1,7 +1,7 @@
 /** What the API says about instances: a *unik instance* is a named app whose machine may be replaced at each start. */
 import { z } from 'zod';
 import { NETWORK_MODES, PROVIDERS } from '../../../executor/model.js';
-import { flag, instanceName, millis, queryInteger } from './common.js';
+import { ERROR_CODES, flag, instanceName, millis, queryInteger } from './common.js';
 
 const port = z.number().int().min(1).max(65535);
 const duration = z.number().int().min(1).max(86_400_000);
@@ -98,6 +98,8 @@ export const exitView = z.strictObject({
   /** What a shell would show as `$?`. */
   status: z.number().int(),
   signal: z.string().optional(),
+  /** Why it could not be started. */
+  error: z.enum(ERROR_CODES).optional(),
   message: z.string(),
   at: millis,
 });

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Clock } from '../../../core/clock.js';
 import { UnikError } from '../../../core/errors.js';
 import { readJsonFile, writeJsonFile } from '../../../core/json-file.js';
+import { KeyedQueue } from '../../../core/queue.js';
 import { Undo } from '../../../core/undo.js';
 import type { Log } from '../../../core/log.js';
 import type { Key, MachineHandle, Owner, PortMapping } from '../../model.js';
@@ -31,6 +32,7 @@ class FakeProvider implements Provider {
   readonly #machines = new Map<Key, FakeMachine>();
   readonly #starting = new Map<Key, Promise<MachineHandle>>();
 
+  readonly #saves = new KeyedQueue();
   #swept: Promise<void> | undefined;
 
   constructor(private readonly options: FakeOptions) {}
@@ -97,7 +99,7 @@ class FakeProvider implements Provider {
     await this.kill(handle, 'SIGKILL');
     await machine.close();
     this.#machines.delete(handle.key);
-    await rm(this.#path(handle.key), { force: true });
+    await this.#saves.push(handle.key, () => rm(this.#path(handle.key), { force: true }));
   }
 
   async *console(handle: MachineHandle, from: ConsolePosition, signal: AbortSignal): AsyncGenerator<ConsoleChunk> {
@@ -154,9 +156,12 @@ class FakeProvider implements Provider {
   }
 
   async #change(machine: FakeMachine, what: Partial<FakeState>): Promise<void> {
-    const state = { ...machine.state, ...what };
-    machine.change(state);
-    await writeJsonFile(this.#path(state.handle.key), state);
+    const { key } = machine.state.handle;
+    machine.change({ ...machine.state, ...what });
+    await this.#saves.push(key, async () => {
+      // Whoever was woken may have destroyed it meanwhile.
+      if (this.#machines.get(key) === machine) await writeJsonFile(this.#path(key), machine.state);
+    });
   }
 
   async #of(handle: MachineHandle): Promise<FakeMachine | undefined> {

@@ -14,6 +14,7 @@ export interface Listener {
 export class FakeMachine {
   readonly #changed = new Set<() => void>();
   readonly #servers: Server[] = [];
+  #closed = false;
 
   constructor(
     public state: FakeState,
@@ -82,7 +83,9 @@ export class FakeMachine {
     return typeof address === 'object' && address ? address.port : port;
   }
 
+  /** Its doors are shut and it says no more. */
   async close(): Promise<void> {
+    this.#closed = true;
     for (const server of this.#servers.splice(0)) {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
@@ -104,11 +107,12 @@ export class FakeMachine {
       }
       signal.throwIfAborted();
       const end = this.ended();
+      if (this.#closed) return;
       if (end && next.at > end.at) break;
       yield* say(next);
     }
     for (let end = this.ended(); !end; end = this.ended()) await this.wait(fate(this.state)?.at, signal);
-    if (this.state.term_at !== undefined && this.ended()?.at === this.state.term_at) {
+    if (!this.#closed && this.state.term_at !== undefined && this.ended()?.at === this.state.term_at) {
       yield* say({ at: this.state.term_at, stream: 'stdout', text: lastWords });
     }
   }

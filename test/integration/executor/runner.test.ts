@@ -3,7 +3,7 @@ import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { ExecutorEvent } from '../../../executor/executor.js';
-import type { Instance, InstanceSpec, LogLine, PortMapping } from '../../../executor/model.js';
+import { PHASES, type Instance, type InstanceSpec, type LogLine, type PortMapping } from '../../../executor/model.js';
 import { aSpec, Bench, never, OWNER } from '../../support/executor.js';
 
 let bench: Bench;
@@ -47,11 +47,26 @@ const ended = async (spec: Partial<InstanceSpec> = {}): Promise<Instance> => {
 const machines = async (owner = OWNER): Promise<string[]> =>
   (await bench.provider.list(owner)).map((handle) => handle.key);
 
+/** Each chunk of console takes its time from now on. */
+function slowConsole(): void {
+  const { provider } = bench;
+  const quick = provider.console.bind(provider);
+  provider.console = async function* (...of) {
+    for await (const chunk of quick(...of)) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      yield chunk;
+    }
+  };
+}
+
 describe('an instance', () => {
   test('goes through its life, says so, and leaves nothing when removed', async () => {
     const { executor } = bench;
     const events: ExecutorEvent['type'][] = [];
-    executor.subscribe((event) => events.push(event.type));
+    executor.subscribe(({ type, instance }) => {
+      events.push(type);
+      if (PHASES.some((phase) => phase === type)) expect(instance.phase).toBe(type);
+    });
     const { spec, ...instance } = await running();
     expect(instance).toMatchObject({ ready: true, kernel: 'linux-1-aaaaaaaaaaaa' });
     const record = join(bench.home, 'instances', `${spec.key}.json`);
@@ -74,6 +89,13 @@ describe('an instance', () => {
     const { spec, exit } = await ended({ env });
     expect(exit).toMatchObject({ reason: 'exited', code: 3 });
     expect((await texts(spec.log_id, true)).sort()).toEqual(['one', 'oops', 'two']);
+  });
+
+  test('keeps its last words also when its console is slow to come', async () => {
+    slowConsole();
+    const { spec } = await running({ env: { FAKE_STDOUT: 'one\n' } });
+    await bench.executor.stop(spec.key);
+    expect(await texts(spec.log_id)).toEqual(['one', 'goodbye']);
   });
 
   test('that cannot be started says why and leaves no machine', async () => {
@@ -141,8 +163,9 @@ describe('run refuses', () => {
     const stranger = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => stranger.once('listening', resolve));
     const theirs = [published((stranger.address() as AddressInfo).port)];
-    await expect(bench.executor.run(aSpec({ ports: theirs }))).rejects.toMatchObject({ code: 'port_taken' });
+    const refused = await bench.executor.run(aSpec({ ports: theirs })).catch((err: unknown) => err);
     stranger.close();
+    expect(refused).toMatchObject({ code: 'port_taken' });
     expect(bench.executor.list()).toHaveLength(1);
   });
 
@@ -164,7 +187,7 @@ describe('run refuses', () => {
 test('capacity is what is left for one more application', async () => {
   await running();
   expect(bench.executor.capacity()).toEqual({
-    memory_mb: { total: 4096, available: 4096 - 64 - 72 - 72 },
+    memory_mb: { total: 4096, available: 4096 - (64 + 2 + 72) - (2 + 72) },
     disk_mb: { total: 4096, available: 4086 },
     machines: { total: 50, available: 49 },
   });
@@ -209,6 +232,18 @@ describe('after our restart', () => {
     expect(await texts(spec.log_id, true)).toEqual(['said']);
   });
 
+  test('a machine that had ended, but not yet said all, says the rest', async () => {
+    slowConsole();
+    const { spec } = await running({ env: { FAKE_STDOUT: 'one\n' } });
+    const completed = bench.executor.until(spec.key, is('completed'), never());
+    await bench.executor.kill(spec.key, 'SIGTERM');
+    await completed;
+    await bench.executor.close();
+    await bench.restart();
+    await bench.executor.until(spec.key, over, never());
+    expect(await texts(spec.log_id)).toEqual(['one', 'goodbye']);
+  });
+
   test('one that is gone is completed as killed', async () => {
     const { spec, handle } = await running();
     await bench.executor.close();
@@ -226,15 +261,18 @@ describe('after our restart', () => {
     expect(await machines()).toEqual([spec.key]);
   });
 
-  test('a machine whose handle was not yet on record is adopted', async () => {
+  test.each([
+    ['adopted', false, 'running'],
+    ['ended, if it was to stop', true, 'completed'],
+  ] as const)('a machine whose handle was not yet on record is %s', async (_what, stop_requested, phase) => {
     const { spec } = await running();
     await bench.executor.close();
     const path = join(bench.home, 'instances', `${spec.key}.json`);
     const { handle: _lost, ...record } = JSON.parse(await readFile(path, 'utf8')) as Instance;
-    await writeFile(path, JSON.stringify({ ...record, phase: 'initializing' }));
+    await writeFile(path, JSON.stringify({ ...record, phase: 'initializing', stop_requested }));
     await bench.restart();
-    await bench.executor.until(spec.key, is('running'), never());
-    expect(await machines()).toEqual([spec.key]);
+    await bench.executor.until(spec.key, phase === 'running' ? is('running') : over, never());
+    expect(await machines()).toEqual(phase === 'running' ? [spec.key] : []);
   });
 
   test('a broken record is set aside, and gc destroys the stray but no machine of others', async () => {
@@ -259,6 +297,7 @@ describe('after our restart', () => {
     await writeFile(join(bench.home, 'instances', `${spec.key}.json`), '{"schema":');
     await bench.restart();
     expect(bench.executor.list().map((instance) => instance.spec.key)).toEqual([kept.spec.key]);
+    expect(await readdir(join(bench.home, 'instances'))).toContain(`${spec.key}.json.broken`);
     expect(await bench.executor.gc(OWNER)).toEqual([handle?.key]);
     expect(await machines()).toEqual([kept.spec.key]);
     expect(await machines('other/cell')).toEqual(['theirs']);

@@ -140,6 +140,8 @@ describe('restarts', () => {
     expect(exitStatus({ reason: 'stopped' })).toBe(0);
     expect(exitStatus({ reason: 'oom' })).toBe(137);
     expect(exitStatus({ reason: 'boot_failed' })).toBe(125);
+    expect(exitStatus({ reason: 'unhealthy', code: 0 })).toBe(125);
+    expect(exitStatus({ reason: 'unhealthy', code: 143 })).toBe(143);
   });
 });
 

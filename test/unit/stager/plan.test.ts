@@ -38,6 +38,12 @@ describe('plan', () => {
       'Procfile: ./out',
     ],
     ['a Procfile names what is yet to be built', { Procfile: 'web: ./out', 'go.mod': '' }, 'go', 'go.mod'],
+    [
+      'a Procfile that needs a shell still names its program',
+      { Procfile: 'web: node a|cat' },
+      'node',
+      'Procfile: node',
+    ],
     ['a Procfile without web', { Procfile: 'worker: python3 w.py' }, 'python', 'Procfile: python3'],
   ])('%s', (_why, files, toolchain, why) => {
     expect(plan(fakeSource(files), TOOLCHAINS)).toMatchObject({ toolchain, why });

@@ -101,7 +101,7 @@ test('after a crash it goes on where whole lines end, also when the last file is
   const newest = (await readdir(join(root, 'log'))).sort().at(-1) ?? '';
   await appendFile(join(root, 'log', newest), '{"n":41,"at":1,"stream":"std');
 
-  logs = open(500);
+  logs = open();
   const again = await logs.hold('log', 'k');
   expect(again.file.stored.get('k')).toEqual({ stdout: 400, stderr: 7 });
   await say(again, 'k', 41, 42);
