@@ -2,7 +2,17 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fetchUntil200, filesBelow, freePort, makeUnik, processesOf, root, until, type Unik } from '../support/unik.js';
+import {
+  daemonOf,
+  fetchUntil200,
+  filesBelow,
+  freePort,
+  makeUnik,
+  processesOf,
+  root,
+  until,
+  type Unik,
+} from '../support/unik.js';
 
 interface Seen {
   name: string;
@@ -41,6 +51,11 @@ const inspect = async (name: string, from = unik): Promise<Seen> => {
   if (!seen) throw new Error(`no ${name}`);
   return seen;
 };
+const runs = (name: string): Promise<Seen> =>
+  until(`${name} runs`, async () => {
+    const seen = await inspect(name);
+    return seen.status === 'running' ? seen : undefined;
+  });
 const pids = async (home: string, program: RegExp): Promise<number[]> =>
   (await processesOf(home)).filter((line) => program.test(line)).map((line) => Number.parseInt(line, 10));
 
@@ -52,7 +67,7 @@ test('an environment of any text comes back exactly', async () => {
     LINES: 'first\nsecond\r\n\tthird\n',
     EMOJI: '🐳→🦄 ünïcödé',
     EMPTY: '',
-    JSON: JSON.stringify({ list: Array.from({ length: 4_000 }, (_, i) => ({ i, text: `"${i}", é=🦄` })) }),
+    JSON: JSON.stringify({ list: Array.from({ length: 2_800 }, (_, i) => ({ i, text: `"${i}", é=🦄` })) }),
   };
   expect(Buffer.byteLength(env.JSON)).toBeGreaterThan(100_000);
   const port = await freePort();
@@ -103,8 +118,7 @@ describe('five machines', () => {
     async (signal) => {
       const before = (await machines()).sort();
       expect(before).toHaveLength(names.length);
-      const [daemon = 0] = await pids(unik.home, / daemon( |$)/);
-      process.kill(daemon, signal);
+      process.kill(await daemonOf(unik.home), signal);
       await until('the daemon is gone', async () =>
         (await pids(unik.home, / daemon( |$)/)).length === 0 ? true : undefined,
       );
@@ -120,10 +134,8 @@ describe('five machines', () => {
   test('one whose QEMU is killed is over within a second, with a reason; others and other owners are not touched', async () => {
     const rows = await unik.json<{ name: string; key: string }[]>(['inspect', ...names]);
     const key = rows.find((row) => row.name === 'm4')?.key ?? '';
-    const victim = Number.parseInt(
-      (await processesOf(unik.home)).find((line) => line.includes(`guest=${key}`)) ?? '',
-      10,
-    );
+    const [victim] = await pids(unik.home, new RegExp(`guest=${key}`));
+    if (victim === undefined) throw new Error('m4 has no QEMU');
     const struck = Date.now();
     process.kill(victim, 'SIGKILL');
     const { exit } = await until('it is over', async () => {
@@ -154,11 +166,9 @@ test('a newer kernel serves old images; restart chooses among kernels of one abi
   const newer = newerKernel(join(unik.home, 'src/kernel'), old?.version ?? '');
   await unik.ok(['kernel', 'import', newer.dir]);
   await unik.ok(['restart', 'kept']);
-  const renewed = await inspect('kept');
-  expect(renewed.status).toBe('running');
-  expect(renewed.kernel).toContain(newer.version);
+  expect((await runs('kept')).kernel).toContain(newer.version);
   await unik.ok(['restart', '--kernel', old?.id ?? '', 'kept']);
-  expect(await inspect('kept')).toMatchObject({ status: 'running', kernel: old?.id });
+  expect((await runs('kept')).kernel).toBe(old?.id);
   await unik.ok(['rm', '-f', 'kept']);
 }, 180_000);
 

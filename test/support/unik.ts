@@ -45,7 +45,8 @@ export async function makeUnik(options: { home?: string; env?: Record<string, st
   };
   const ok: Unik['ok'] = async (args, extra) => {
     const done = await unik(args, extra);
-    if (done.code !== 0) throw new Error(`unik ${args.join(' ')}: exit ${done.code}\n${done.stderr}${done.stdout}`);
+    if (done.code !== 0)
+      throw new Error(`unik ${args.join(' ').slice(0, 300)}: exit ${done.code}\n${done.stderr}${done.stdout}`);
     return done.stdout;
   };
   return Object.assign(unik, {
@@ -98,17 +99,25 @@ export async function until<T>(
   }
 }
 
-/** Processes whose command line or working folder lies under `home`: what a clean-up must have ended. */
+/** Processes that work for `home`, by command line, working folder or environment: what a clean-up must have ended. */
 export async function processesOf(home: string): Promise<string[]> {
   const found: string[] = [];
   for (const pid of await readdir('/proc')) {
     if (!/^\d+$/.test(pid) || Number(pid) === process.pid) continue;
     const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
     const folder = await readlink(`/proc/${pid}/cwd`).catch(() => '');
-    if (command.includes(home) || folder.startsWith(home))
-      found.push(`${pid} ${command.replaceAll('\0', ' ').slice(0, 200)}`);
+    const environment = await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '');
+    const works = command.includes(home) || folder.startsWith(home) || environment.includes(`UNIK_HOME=${home}\0`);
+    if (works) found.push(`${pid} ${command.replaceAll('\0', ' ').slice(0, 400)}`);
   }
   return found;
+}
+
+/** The daemon that serves `home`. */
+export async function daemonOf(home: string): Promise<number> {
+  const line = (await processesOf(home)).find((entry) => / daemon( |$)/.test(entry));
+  if (line === undefined) throw new Error(`no daemon serves ${home}`);
+  return Number.parseInt(line, 10);
 }
 
 /** Files below the folder, relative. */
