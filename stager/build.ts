@@ -80,7 +80,8 @@ async function prepareImage(
   files: { files: number; bytes: number };
 }> {
   const { progress } = options;
-  const skip = skipRules(folderSource(dir));
+  const ownRules = ignoreLines(folderSource(dir));
+  const skip = ignoreRules(ownRules);
   const source = folderSource(dir, skip);
   const arch = hostArch();
   const chosen = plan(source, TOOLCHAINS);
@@ -93,11 +94,12 @@ async function prepareImage(
   const tree = new RootTree();
   addBase(tree);
   const appDir = built.app ?? dir;
-  const ignored = ignoreRules(built.ignore ?? []);
+  // A copy was made without what is ignored, and may hold more by now.
+  const appSkip = ignoreRules([...(built.app === undefined ? ownRules : []), ...(built.ignore ?? [])]);
   const appTree = tree.folder(APP_DIR);
   await readFolder(appDir, appTree, {
     owner: VCAP,
-    skip: (path, isFolder) => (built.app === undefined && skip(path, isFolder)) || ignored(path, isFolder),
+    skip: appSkip,
     onFinding: (finding) => findings.push(finding),
     signal: options.signal,
   });
@@ -105,7 +107,7 @@ async function prepareImage(
   await built.add(tree);
   if (options.withShell) addShell(tree, (name) => which(name, options.env));
 
-  const processes = processesOf(chosen.commands ?? built.commands, folderSource(appDir), built, options);
+  const processes = processesOf(chosen.commands ?? built.commands, folderSource(appDir, appSkip), built, options);
   const libraries = addLibraries({
     tree,
     appDir,
@@ -146,9 +148,8 @@ async function prepareImage(
 }
 
 /** What is no part of the application: our defaults, then what the application's own lists say. */
-function skipRules(source: SourceTree): (path: string, isFolder: boolean) => boolean {
-  const own = ['.cfignore', '.unikignore'].flatMap((name) => (source.read(name) ?? '').split('\n'));
-  return ignoreRules([...DEFAULT_IGNORE, ...own]);
+function ignoreLines(source: SourceTree): string[] {
+  return [...DEFAULT_IGNORE, ...['.cfignore', '.unikignore'].flatMap((name) => (source.read(name) ?? '').split('\n'))];
 }
 
 function processesOf(

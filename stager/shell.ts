@@ -12,6 +12,8 @@ export const SHELL_PROGRAMS: Readonly<Record<string, string[]>> = {
   sh: ['/bin/sh'],
   ash: ['/bin/sh'],
   dash: ['/bin/sh'],
+  // Most scripts that say bash need no more than this; one that does says so on its first start.
+  bash: ['/bin/sh'],
 };
 
 /** Puts busybox with the usual small programs into the image. Throws toolchain_missing. */

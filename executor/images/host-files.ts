@@ -13,7 +13,7 @@ const MAX_LINKS = 40;
  */
 export function addHostFile(tree: RootTree, path: string): void {
   const { real } = mirrorLinks(tree, path);
-  const entry = toEntry(Buffer.from(real), statHost(real), ROOT);
+  const entry = toEntry(real, statHost(real), ROOT);
   if (!entry) throw new UnikError('source_unreadable', `${real} is not a regular file`);
   tree.put(real, entry);
 }
@@ -21,7 +21,7 @@ export function addHostFile(tree: RootTree, path: string): void {
 /** Adds a file of this host at another path. Symlinks are followed, so what the name stands for goes in. */
 export function addHostFileAt(tree: RootTree, path: string, at: string): void {
   const real = realpathSync(path);
-  const entry = toEntry(Buffer.from(real), statHost(real), ROOT);
+  const entry = toEntry(real, statHost(real), ROOT);
   if (!entry) throw new UnikError('source_unreadable', `${real} is not a regular file`);
   tree.put(at, entry);
 }

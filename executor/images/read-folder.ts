@@ -2,7 +2,7 @@ import { lstatSync, readdirSync, readlinkSync, type Stats } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { hasCode, messageOf, UnikError } from '../../core/errors.js';
 import type { ImageFinding } from './image.js';
-import { toKey, type Entry, type FolderEntry, type OwnedBy } from './tree.js';
+import { fromKey, type Entry, type FolderEntry, type OwnedBy } from './tree.js';
 
 export interface ReadFolderOptions {
   owner: OwnedBy;
@@ -23,13 +23,12 @@ const TURN = 500;
  */
 export async function readFolder(path: string, into: FolderEntry, options: ReadFolderOptions): Promise<void> {
   const turn = { left: TURN };
-  const visit = async (dir: Buffer, inside: string, to: FolderEntry): Promise<void> => {
-    for (const name of namesIn(dir)) {
-      const from = Buffer.concat([dir, SLASH, name]);
-      const shown = inside + name.toString();
+  const visit = async (dir: HostPath, inside: string, to: FolderEntry): Promise<void> => {
+    for (const key of namesIn(dir)) {
+      const from = join(dir, key);
+      const shown = inside + fromKey(key);
       const stats = statOf(from);
       if (stats === undefined || options.skip?.(shown, stats.isDirectory())) continue;
-      const key = toKey(name);
       if (stats.isDirectory()) {
         const folder = folderAt(to, key, options.owner);
         await visit(from, `${shown}/`, folder);
@@ -45,11 +44,20 @@ export async function readFolder(path: string, into: FolderEntry, options: ReadF
       }
     }
   };
-  await visit(Buffer.from(path), '', into);
+  await visit(path, '', into);
+}
+
+/** Text as long as it is ASCII, which nearly every path is; bytes for all others, as not every name is UTF-8. */
+type HostPath = string | Buffer;
+
+function join(dir: HostPath, key: string): HostPath {
+  // eslint-disable-next-line no-control-regex -- the whole of ASCII is meant
+  if (typeof dir === 'string' && /^[\x00-\x7f]*$/.test(key)) return `${dir}/${key}`;
+  return Buffer.concat([Buffer.from(dir), SLASH, Buffer.from(key, 'latin1')]);
 }
 
 /** The entry for one file or symlink of the host; undefined for what an image cannot hold. */
-export function toEntry(from: Buffer, stats: Stats, owner: OwnedBy): Entry | undefined {
+export function toEntry(from: HostPath, stats: Stats, owner: OwnedBy): Entry | undefined {
   if (stats.isSymbolicLink()) return { kind: 'symlink', target: readlinkSync(from, { encoding: 'buffer' }), ...owner };
   if (!stats.isFile()) return undefined;
   const mode = (stats.mode & 0o100) === 0 ? 0o644 : 0o755;
@@ -64,15 +72,16 @@ function folderAt(parent: FolderEntry, key: string, owner: OwnedBy): FolderEntry
   return made;
 }
 
-function namesIn(dir: Buffer): Buffer[] {
+/** One character per byte. */
+function namesIn(dir: HostPath): string[] {
   try {
-    return readdirSync(dir, { encoding: 'buffer' });
+    return readdirSync(dir, { encoding: 'latin1' });
   } catch (err) {
     throw new UnikError('source_unreadable', `cannot list ${dir.toString()}: ${messageOf(err)}`, { cause: err });
   }
 }
 
-function statOf(path: Buffer): Stats | undefined {
+function statOf(path: HostPath): Stats | undefined {
   try {
     return lstatSync(path);
   } catch (err) {

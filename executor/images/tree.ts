@@ -11,7 +11,7 @@ export const ROOT: OwnedBy = { uid: 0, gid: 0 };
 export const VCAP: OwnedBy = { uid: 2000, gid: 2000 };
 
 /** Where a file's bytes come from: memory, or a file on this host that is read when the image is written. */
-export type Content = Uint8Array | { path: Buffer };
+export type Content = Uint8Array | { path: string | Buffer };
 
 export type Entry =
   | ({ kind: 'folder'; mode: number; children: Map<string, Entry> } & OwnedBy)
@@ -96,6 +96,8 @@ export function toKey(name: string | Buffer): string {
 }
 
 export function fromKey(key: string): string {
+  // eslint-disable-next-line no-control-regex -- the whole of ASCII is meant: there both forms are the same
+  if (/^[\x00-\x7f]*$/.test(key)) return key;
   return Buffer.from(key, 'latin1').toString();
 }
 

@@ -21,8 +21,7 @@ export const nodeToolchain: Toolchain = {
 
   async build(context) {
     const { source, which, tool, progress, commands } = context;
-    const node = which('node');
-    if (node === undefined) throw new UnikError('toolchain_missing', 'the application needs node: install Node.js');
+    const node = which('node') ?? process.execPath;
     progress(`Node.js ${await versionOf(node, tool)} (${node})`);
     const start = startCommand(source);
     if (start === undefined && commands === undefined) {

@@ -104,13 +104,18 @@ export function direntBytes(blocks: readonly (readonly Dirent[])[]): number {
   return (blocks.length - 1) * BLOCK + last.reduce((sum, dirent) => sum + DIRENT + dirent.name.length, 0);
 }
 
-export function writeDirents(blocks: readonly (readonly (Dirent & { nid: number })[])[]): Buffer {
+/** The data of a folder; `nidOf` says which inode a name stands for. */
+export function writeDirents<T extends Dirent>(
+  blocks: readonly (readonly T[])[],
+  nidOf: (dirent: T) => number,
+): Buffer {
   const bytes = Buffer.alloc(direntBytes(blocks));
   blocks.forEach((block, index) => {
     let at = index * BLOCK;
     let nameAt = block.length * DIRENT;
-    for (const { name, type, nid } of block) {
-      bytes.writeBigUInt64LE(BigInt(nid), at);
+    for (const dirent of block) {
+      const { name, type } = dirent;
+      bytes.writeBigUInt64LE(BigInt(nidOf(dirent)), at);
       bytes.writeUInt16LE(nameAt, at + 8);
       bytes.writeUInt8(TYPE_NUMBER[type], at + 10);
       bytes.write(name, index * BLOCK + nameAt, 'latin1');

@@ -11,7 +11,7 @@ export interface Rest {
 }
 
 export interface SourceFile {
-  path: Buffer;
+  path: string | Buffer;
   /** Exact size it must have. */
   size: number;
   withCrc: boolean;
@@ -33,32 +33,36 @@ export async function readSource(file: SourceFile, apart: number, out: Output): 
       if (out.filled(n)) await out.next();
       at += n;
     }
-    return readRest(fd, file, apart, crc);
+    const bytes = Buffer.allocUnsafe(file.size - apart);
+    readWhole(fd, file, bytes, 0, bytes.length);
+    return { bytes, crc: file.withCrc ? crc32(bytes, crc) : 0 };
   } finally {
     closeSync(fd);
   }
 }
 
-/** The same for a file that is all rest; most files are, and need not wait for anything. */
-export function readSmallSource(file: SourceFile): Rest {
+/**
+ * The same for a file without such first bytes, as most files are: it is read to its place in `block`. Gives the CRC.
+ */
+export function readSmallSource(file: SourceFile, block: Buffer, at: number): number {
   const fd = open(file.path);
   try {
-    return readRest(fd, file, 0, 0);
+    readWhole(fd, file, block, at, file.size);
+    return file.withCrc ? crc32(block.subarray(at, at + file.size)) : 0;
   } finally {
     closeSync(fd);
   }
 }
 
-function readRest(fd: number, file: SourceFile, apart: number, crc: number): Rest {
-  const wanted = file.size - apart;
-  // One byte more than there should be shows a file that has grown.
-  const bytes = Buffer.allocUnsafe(wanted + 1);
-  if (read(fd, file, bytes, wanted + 1) !== wanted) throw changed(file);
-  const rest = bytes.subarray(0, wanted);
-  return { bytes: rest, crc: file.withCrc ? crc32(rest, crc) : 0 };
+/** Reads the last `length` bytes of a file, and makes sure by a byte more that they are the last. */
+function readWhole(fd: number, file: SourceFile, into: Buffer, at: number, length: number): void {
+  const room = into.subarray(at, at + length + 1);
+  const n = read(fd, file, room, room.length);
+  const more = n === length && room.length === length ? read(fd, file, Buffer.alloc(1), 1) : 0;
+  if (n !== length || more > 0) throw changed(file);
 }
 
-function open(path: Buffer): number {
+function open(path: string | Buffer): number {
   try {
     return openSync(path, 'r');
   } catch (err) {
@@ -67,14 +71,10 @@ function open(path: Buffer): number {
   }
 }
 
-/** Reads until `length` bytes are there or the file ends; gives how many. */
+/** Reads `length` bytes, fewer only at the end of the file; gives how many. */
 function read(fd: number, { path }: SourceFile, into: Buffer, length: number): number {
   try {
-    for (let done = 0; ;) {
-      const n = readSync(fd, into, done, length - done, null);
-      done += n;
-      if (n === 0 || done === length) return done;
-    }
+    return length === 0 ? 0 : readSync(fd, into, 0, length, null);
   } catch (err) {
     throw unreadable(path, err);
   }
@@ -84,6 +84,6 @@ function changed({ path }: Pick<SourceFile, 'path'>): UnikError {
   return new UnikError('source_unreadable', `${path.toString()} changed while it was being packed`);
 }
 
-function unreadable(path: Buffer, err: unknown): UnikError {
+function unreadable(path: string | Buffer, err: unknown): UnikError {
   return new UnikError('source_unreadable', `cannot read ${path.toString()}: ${messageOf(err)}`, { cause: err });
 }

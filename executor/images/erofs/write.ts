@@ -60,29 +60,35 @@ async function writeData(placed: Placed, out: Output): Promise<Rest> {
   return { bytes: bytes.subarray(apart), crc: crc32(bytes) };
 }
 
-/** Of an inode without blocks of its own. */
-function readSmall(placed: Placed): Rest {
-  const file = sourceOf(placed);
-  if (file) return readSmallSource(file);
-  const bytes = bytesOf(placed);
-  return { bytes, crc: crc32(bytes) };
-}
-
 function inodeBlock(inodes: readonly Placed[], rests: Map<Placed, Rest>): Buffer {
   const block = Buffer.alloc(BLOCK);
   let at = 0;
   for (const placed of inodes) {
-    const rest = rests.get(placed) ?? readSmall(placed);
-    rests.delete(placed);
     const { entry, ino, links, size, layout, hasTime } = placed;
+    const crc = writeInline(placed, rests, block, at + placed.inodeBytes);
     const { uid, gid } = entry;
-    const mtime = hasTime ? mtimeOf(rest.crc) : 0;
+    const mtime = hasTime ? mtimeOf(crc) : 0;
     const inode = { mode: modeOf(placed), uid, gid, links, size, ino, layout, block: placed.block, mtime };
     format.writeInode(inode, placed.inodeBytes, block, at);
-    rest.bytes.copy(block, at + placed.inodeBytes);
     at += spaceOf(placed);
   }
   return block;
+}
+
+/** Puts what belongs behind an inode there; gives the CRC of the inode's whole data. */
+function writeInline(placed: Placed, rests: Map<Placed, Rest>, block: Buffer, at: number): number {
+  const rest = rests.get(placed);
+  const file = rest ? undefined : sourceOf(placed);
+  if (file) return readSmallSource(file, block, at);
+  const { bytes, crc } = rest ?? inMemory(placed);
+  bytes.copy(block, at);
+  rests.delete(placed);
+  return crc;
+}
+
+function inMemory(placed: Placed): Rest {
+  const bytes = bytesOf(placed);
+  return { bytes, crc: crc32(bytes) };
 }
 
 /** A file that is read when the image is written; undefined for what is in memory. */
@@ -100,8 +106,7 @@ function modeOf({ entry }: Placed): number {
 /** Of what is in memory. */
 function bytesOf({ entry, dirents = [] }: Placed): Buffer {
   if (entry.kind === 'symlink') return entry.target;
-  if (entry.kind === 'folder')
-    return format.writeDirents(dirents.map((one) => one.map((d) => ({ ...d, nid: d.to.nid }))));
+  if (entry.kind === 'folder') return format.writeDirents(dirents, ({ to }) => to.nid);
   return entry.content instanceof Uint8Array ? Buffer.from(entry.content) : Buffer.alloc(0);
 }
 

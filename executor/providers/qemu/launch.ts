@@ -46,8 +46,6 @@ export interface Launched {
   who: ProcessIdentity;
   /** Lets it become QEMU. */
   go(): void;
-  /** Resolves when it has ended, with what it wrote to standard error. */
-  ended: Promise<string>;
 }
 
 /**
@@ -106,31 +104,32 @@ export async function launch(options: LaunchOptions): Promise<Launched> {
     },
     stdio: ['pipe', log.fd, log.fd, 'pipe'],
   });
-  const closed = once(child, 'exit');
-  const ended = closed.then(() => launchLog(folder));
+  const ended = new Promise((resolve) => child.once('exit', resolve));
   try {
     await once(child, 'spawn');
   } catch (err) {
-    closed.catch(() => undefined);
     throw new UnikError('provider_unavailable', `cannot run ${file}`, { cause: err });
   } finally {
     await log.close();
   }
-  // It may end before it reads our word: `ended` tells.
+  // It may end before it reads our word: its identity tells.
   child.stdin?.on('error', () => undefined);
   const ready = child.stdio[3] as Readable;
   const said = await firstLine(ready);
   const who = child.pid === undefined ? undefined : await identify(child.pid);
   if (said !== 'ready' || !who) {
     if (who) await kill(who, 'SIGKILL');
-    throw new UnikError('provider_unavailable', `${file} could not prepare the machine's namespaces: ${await ended}`);
+    await ended;
+    const words = await launchLog(folder);
+    throw new UnikError('provider_unavailable', `${file} could not prepare the machine's namespaces: ${words}`);
   }
   child.unref();
-  return { who, ended, go: () => child.stdin?.end('go\n') };
+  return { who, go: () => child.stdin?.end('go\n') };
 }
 
+/** The last lines that launcher and QEMU wrote; none once the folder is gone. */
 export async function launchLog(folder: MachineFolder): Promise<string> {
-  const text = await readFile(join(folder.path, LAUNCH_FILES.log), 'utf8');
+  const text = await readFile(join(folder.path, LAUNCH_FILES.log), 'utf8').catch(() => '');
   return text.trim().split('\n').slice(-5).join('\n');
 }
 

@@ -44,7 +44,10 @@ export class LiveMachine {
   /** Stops looking; the machine goes on. */
   forget(): void {
     this.#detach.abort();
-    void this.#config?.then((socket) => socket.destroy());
+    void this.#config?.then(
+      (socket) => socket.destroy(),
+      () => undefined,
+    );
   }
 
   exit(): Promise<MachineExit> {

@@ -370,12 +370,14 @@ async function isOpenToAll(path: string): Promise<boolean> {
 /** What `promise` gives, or the signal's reason, whichever is first. */
 function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
-    const abort = (): void => reject(signal.reason as Error);
-    if (signal.aborted) {
-      abort();
-      return;
-    }
+    const abort = (): void => {
+      reject(signal.reason as Error);
+    };
     signal.addEventListener('abort', abort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+    if (signal.aborted) abort();
+    // Also when the signal came first, so that a failure nobody waits for any more is not taken for a forgotten one.
+    promise.then(resolve, reject).finally(() => {
+      signal.removeEventListener('abort', abort);
+    });
   });
 }

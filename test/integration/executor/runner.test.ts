@@ -187,7 +187,7 @@ describe('run refuses', () => {
 test('capacity is what is left for one more application', async () => {
   await running();
   expect(bench.executor.capacity()).toEqual({
-    memory_mb: { total: 4096, available: 4096 - 66 - 72 - 72 },
+    memory_mb: { total: 4096, available: 4096 - (64 + 2 + 72) - (2 + 72) },
     disk_mb: { total: 4096, available: 4086 },
     machines: { total: 50, available: 49 },
   });

@@ -1,0 +1,67 @@
+/**
+ * Run by the ordinary-user test as that user, bundled to one file: boots machines and prints what it saw, as JSON.
+ * Arguments: home, a file with the specs `web`, `deaf` and `big`, a TCP port that is open on every host address.
+ */
+import { readFile } from 'node:fs/promises';
+import { get } from 'node:http';
+import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { MachineHandle } from '../../executor/model.js';
+import type { MachineSpec } from '../../executor/providers/provider.js';
+import { FILES } from '../../executor/providers/qemu/args.js';
+import { Qmp } from '../../executor/providers/qemu/qmp.js';
+import { leftovers } from './qemu-leftovers.js';
+import { makeProvider } from './qemu-provider.js';
+
+const never = new AbortController().signal;
+const [home = '', file = '', hostPort = ''] = process.argv.slice(2);
+const specs = JSON.parse(await readFile(file, 'utf8')) as Record<'web' | 'deaf' | 'big', MachineSpec>;
+const provider = makeProvider(home);
+const { mode } = await provider.chooseNetwork();
+const start = (spec: MachineSpec): Promise<MachineHandle> =>
+  provider.start({ ...spec, network: { ...spec.network, mode } }, never);
+const reaches = (handle: MachineHandle): Promise<boolean> => provider.reaches(handle, 8080, 1_000, never);
+
+const [web, deaf, big] = await Promise.all([start(specs.web), start(specs.deaf), start(specs.big)]);
+try {
+  const exit = await provider.exits(big, never);
+  let printed = '';
+  for await (const { stream, bytes } of provider.console(big, {}, never)) {
+    if (stream === 'stdout') printed += Buffer.from(bytes).toString();
+  }
+  while (!(await reaches(web))) await delay(50);
+  const whileDeaf = await reaches(deaf);
+  const page = await ask(web, '/');
+  const own = Object.values(networkInterfaces()).flatMap((all) =>
+    (all ?? []).filter(({ family }) => family === 'IPv4'),
+  );
+  const host = await Promise.all(own.map(({ address }) => ask(web, `/tcp/${address}/${hostPort}`)));
+  const alias = await ask(web, `/tcp/10.0.2.2/${hostPort}`);
+  const qmp = await Qmp.connect(join(home, 'machines/web/vm'), FILES.commands);
+  await qmp.execute('stop');
+  const whileStopped = await reaches(web);
+  await qmp.execute('cont');
+  qmp.close();
+  await provider.stop(web, 30_000);
+  const stopped = await provider.exits(web, never);
+  for (const handle of [web, deaf, big]) await provider.destroy(handle);
+  const doors = [...host, alias];
+  console.log(
+    JSON.stringify({ mode, exit, printed, page, whileDeaf, whileStopped, doors, stopped, left: await leftovers(home) }),
+  );
+} finally {
+  for (const handle of [web, deaf, big]) await provider.destroy(handle);
+  provider.close();
+}
+
+function ask(handle: MachineHandle, path: string): Promise<string> {
+  const door = provider.endpoint(handle, 8080);
+  return new Promise((resolve, reject) => {
+    get({ ...door, path, agent: false, timeout: 20_000 }, (response) => {
+      const parts: Buffer[] = [];
+      response.on('data', (part: Buffer) => parts.push(part));
+      response.on('end', () => resolve(Buffer.concat(parts).toString()));
+    }).on('error', reject);
+  });
+}
