@@ -12,7 +12,7 @@ export function imageHandlers(parts: Parts): Pick<Handlers, Names> {
   const { images, kernels, apps, log } = parts;
   const summary = async (image: StoredImage): Promise<ImageSummary> =>
     summarizeImage(image, await images.names(image.digest));
-  const inUse = (digest: string): boolean => apps.using(digest).length > 0;
+  const inUse = (digest: string): boolean => apps.board.using(digest).length > 0;
   return {
     images: async () => {
       const all = await images.list((digest, err) => log.warn({ digest, reason: err.message }, 'image.broken'));
@@ -34,7 +34,7 @@ export function imageHandlers(parts: Parts): Pick<Handlers, Names> {
       const gone: string[] = [];
       if (query.force === true) {
         const { digest } = await images.get(params.ref).catch(() => ({ digest: params.ref }));
-        for (const app of apps.using(digest)) gone.push((await apps.remove(app.id, true)).name);
+        for (const app of apps.board.using(digest)) gone.push((await apps.remove(app.id, true)).name);
       }
       const removal = await images.remove(params.ref, { force: query.force ?? false, inUse });
       return { ...removal, instances: gone };

@@ -1,6 +1,6 @@
 import type { LogLine, StreamName } from '../../../executor/model.js';
 import type { Executor } from '../../../executor/executor.js';
-import type { Apps } from './apps.js';
+import type { Board } from './board.js';
 
 export interface LogsOptions {
   follow: boolean;
@@ -11,25 +11,25 @@ export interface LogsOptions {
 
 /** Lines of an app across its restarts. Following ends when the app has ended and nothing will start it again. */
 export async function* appLogs(
-  parts: { apps: Apps; executor: Executor },
+  parts: { board: Board; executor: Executor },
   ref: string,
   options: LogsOptions,
   signal: AbortSignal,
 ): AsyncGenerator<LogLine> {
-  const { apps, executor } = parts;
-  const app = apps.find(ref);
+  const { board, executor } = parts;
+  const app = board.find(ref);
   const streams: StreamName[] = options.kernel ? ['kernel', 'stdout', 'stderr'] : ['stdout', 'stderr'];
   const query = {
     streams,
     ...(options.tail !== undefined ? { tail: options.tail } : {}),
     ...(options.since !== undefined ? { since: options.since } : {}),
   };
-  const close = apps.openReader(app);
+  const close = board.openReader(app);
   try {
-    let key = apps.bootedKey(app);
+    let key = board.bootedKey(app);
     yield* executor.logs(app.id, { ...query, follow: options.follow && key !== undefined }, signal);
     while (options.follow && !signal.aborted) {
-      key = await apps.nextMachine(app, key, signal);
+      key = await board.nextMachine(app, key, signal);
       if (key === undefined) return;
       // The lines of earlier machines were given: go on where this one began.
       yield* executor.logs(app.id, { streams, since: app.started_at ?? 0, follow: true }, signal);

@@ -37,7 +37,7 @@ async function restarted(home: string, executor: MemoryExecutor): Promise<Apps> 
   return apps;
 }
 
-const keyOf = (apps: Apps, ref = 'web'): string => apps.find(ref).key ?? 'none';
+const keyOf = (apps: Apps, ref = 'web'): string => apps.board.find(ref).key ?? 'none';
 
 describe('an instance', () => {
   test('is created, started, stopped, started again with a new machine, and removed', async () => {
@@ -59,7 +59,7 @@ describe('an instance', () => {
 
     await expect(apps.remove('web', false)).rejects.toMatchObject({ code: 'conflict' });
     await apps.remove('web', true);
-    expect(apps.list(true)).toEqual([]);
+    expect(apps.board.list(true)).toEqual([]);
     expect(executor.list()).toEqual([]);
     await expect(stat(join(home, 'apps', `${created.id}.json`))).rejects.toMatchObject({ code: 'ENOENT' });
   });
@@ -76,7 +76,7 @@ describe('an instance', () => {
     await apps.create(order({ restart: { policy: 'no' } }));
     executor.refusal = new UnikError('insufficient_memory', 'too much');
     await expect(apps.start('web')).rejects.toMatchObject({ code: 'insufficient_memory' });
-    expect(apps.inspect('web', false)).toMatchObject({
+    expect(apps.board.inspect('web', false)).toMatchObject({
       status: 'exited',
       exit: { reason: 'start_failed', status: 125 },
     });
@@ -90,7 +90,7 @@ describe('an instance', () => {
     await apps.kill('web', 'SIGHUP');
     expect(executor.killed).toEqual([[keyOf(apps), 'SIGHUP']]);
     await apps.kill('web', 'SIGKILL');
-    expect(await apps.wait('web', 'exited', never)).toMatchObject({ exit: { reason: 'killed', status: 137 } });
+    expect(await apps.board.wait('web', 'exited', never)).toMatchObject({ exit: { reason: 'killed', status: 137 } });
     await expect(apps.kill('web', 'SIGHUP')).rejects.toMatchObject({ code: 'conflict' });
   });
 
@@ -107,13 +107,13 @@ describe('an instance', () => {
   test('keeps its environment out of summaries and events; inspect shows names', async () => {
     const { apps, home } = await setUp();
     const seen: unknown[] = [];
-    apps.events.subscribe((event) => seen.push(event));
+    apps.board.events.subscribe((event) => seen.push(event));
     const { id } = await apps.create(order({ env: { TOKEN: 'hush' } }));
     await apps.start('web');
-    const shown = JSON.stringify([seen, apps.list(true), apps.inspect('web', false)]);
+    const shown = JSON.stringify([seen, apps.board.list(true), apps.board.inspect('web', false)]);
     expect(shown).not.toContain('hush');
-    expect(apps.inspect('web', false).env).toEqual({ TOKEN: '********' });
-    expect(apps.inspect('web', true).env).toEqual({ TOKEN: 'hush' });
+    expect(apps.board.inspect('web', false).env).toEqual({ TOKEN: '********' });
+    expect(apps.board.inspect('web', true).env).toEqual({ TOKEN: 'hush' });
     const record = join(home, 'apps', `${id}.json`);
     expect(await readFile(record, 'utf8')).toContain('hush');
     expect((await stat(record)).mode & 0o777).toBe(0o600);
@@ -129,34 +129,36 @@ describe('policies', () => {
     for (let machine = 1; machine <= 3; machine++) {
       const key = keyOf(apps);
       keys.add(key);
-      const next = apps.nextMachine(apps.find('web'), key, never);
+      const next = apps.board.nextMachine(apps.board.find('web'), key, never);
       executor.end(key, { code: 1 });
       expect((await next) === undefined).toBe(machine === 3);
     }
     expect(keys.size).toBe(3);
-    expect(apps.inspect('web', false)).toMatchObject({ status: 'exited', restarts: 2, exit: { status: 1 } });
+    expect(apps.board.inspect('web', false)).toMatchObject({ status: 'exited', restarts: 2, exit: { status: 1 } });
   });
 
   test('a stop ends a back-off', async () => {
     const { apps, executor } = await setUp();
     await apps.create(order({ restart: { policy: 'always' } }));
     await apps.start('web');
-    const ended = new Promise<void>((resolve) => apps.events.subscribe(({ type }) => type === 'exit' && resolve()));
+    const ended = new Promise<void>((resolve) =>
+      apps.board.events.subscribe(({ type }) => type === 'exit' && resolve()),
+    );
     executor.end(keyOf(apps));
     await ended;
-    expect(apps.inspect('web', false).status).toBe('restarting');
+    expect(apps.board.inspect('web', false).status).toBe('restarting');
     expect((await apps.stop('web')).status).toBe('exited');
-    expect(await apps.nextMachine(apps.find('web'), keyOf(apps), never)).toBeUndefined();
+    expect(await apps.board.nextMachine(apps.board.find('web'), keyOf(apps), never)).toBeUndefined();
   });
 
   test('--rm leaves nothing', async () => {
     const { apps, executor } = await setUp();
     await apps.create(order({ auto_remove: true }));
     await apps.start('web');
-    const gone = apps.wait('web', 'removed', never);
+    const gone = apps.board.wait('web', 'removed', never);
     executor.end(keyOf(apps), { code: 4 });
     expect(await gone).toMatchObject({ exit: { status: 4 } });
-    expect(apps.list(true)).toEqual([]);
+    expect(apps.board.list(true)).toEqual([]);
     expect(executor.list()).toEqual([]);
   });
 });
@@ -180,11 +182,11 @@ describe('after a restart of the daemon', () => {
     executor.end(keys.back, { code: 0 });
 
     const again = await restarted(home, executor);
-    await again.nextMachine(again.find('back'), keys.back, never);
-    expect(await again.wait('ended', 'exited', never)).toMatchObject({ exit: { status: 5 } });
-    expect(again.inspect('stays', false)).toMatchObject({ status: 'running', key: keys.stays });
-    expect(again.inspect('back', false).status).toBe('running');
-    expect(again.inspect('stopped', false).status).toBe('exited');
+    await again.board.nextMachine(again.board.find('back'), keys.back, never);
+    expect(await again.board.wait('ended', 'exited', never)).toMatchObject({ exit: { status: 5 } });
+    expect(again.board.inspect('stays', false)).toMatchObject({ status: 'running', key: keys.stays });
+    expect(again.board.inspect('back', false).status).toBe('running');
+    expect(again.board.inspect('stopped', false).status).toBe('exited');
   });
 
   test('`down` is no stop by the user', async () => {
@@ -198,8 +200,8 @@ describe('after a restart of the daemon', () => {
     expect(executor.list().every(({ phase }) => phase === 'completed')).toBe(true);
     await apps.close();
     const again = await restarted(home, executor);
-    expect(await again.nextMachine(again.find('web'), key, never)).toBeDefined();
-    expect(again.inspect('once', false).status).toBe('exited');
+    expect(await again.board.nextMachine(again.board.find('web'), key, never)).toBeDefined();
+    expect(again.board.inspect('once', false).status).toBe('exited');
   });
 
   test('a key without a machine is an end, not a riddle', async () => {
@@ -209,7 +211,7 @@ describe('after a restart of the daemon', () => {
     await apps.close();
     executor.instances.clear();
     const again = await restarted(home, executor);
-    expect(await again.wait('web', 'exited', never)).toMatchObject({ exit: { reason: 'killed', status: 137 } });
+    expect(await again.board.wait('web', 'exited', never)).toMatchObject({ exit: { reason: 'killed', status: 137 } });
   });
 });
 
@@ -223,13 +225,13 @@ describe('logs', () => {
   test('following spans restarts and ends with the instance', async () => {
     const { apps, executor } = await setUp();
     const { id } = await apps.create(order({ restart: { policy: 'on-failure', max_retries: 1 } }));
-    const all = texts(appLogs({ apps, executor }, 'web', { follow: true, kernel: false }, never));
+    const all = texts(appLogs({ board: apps.board, executor }, 'web', { follow: true, kernel: false }, never));
     await apps.start('web');
     for (const line of ['one', 'two']) {
       const key = keyOf(apps);
       executor.say(id, line);
       executor.say(id, 'of the kernel', 'kernel');
-      const next = apps.nextMachine(apps.find('web'), key, never);
+      const next = apps.board.nextMachine(apps.board.find('web'), key, never);
       executor.end(key, { code: 1 });
       await next;
     }
@@ -243,7 +245,7 @@ describe('logs', () => {
     executor.say(id, 'k', 'kernel');
     executor.say(id, 'b');
     const read = (options: { tail?: number; since?: number; kernel?: boolean }) =>
-      texts(appLogs({ apps, executor }, 'web', { follow: false, kernel: false, ...options }, never));
+      texts(appLogs({ board: apps.board, executor }, 'web', { follow: false, kernel: false, ...options }, never));
     expect(await read({})).toEqual(['a', 'b']);
     expect(await read({ kernel: true })).toEqual(['a', 'k', 'b']);
     expect(await read({ tail: 1 })).toEqual(['b']);
