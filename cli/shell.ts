@@ -1,6 +1,8 @@
 import type { Writable } from 'node:stream';
 import type { DoctorReport } from '../backend/api/schema/system.js';
-import type { ErrorCode } from '../core/errors.js';
+import { systemClock } from '../core/clock.js';
+import { UnikError, type ErrorCode } from '../core/errors.js';
+import { poll } from '../core/retry.js';
 import { Client } from './client.js';
 import { startDetached } from './start-detached.js';
 import { chooseTarget } from './target.js';
@@ -36,8 +38,15 @@ export async function connect(shell: Shell, host: string | undefined, start: boo
   const { target, own } = await chooseTarget(host, shell.env, shell.home);
   const client = new Client(target);
   if (own && start && !(await answers(client))) {
-    await startDetached(shell);
-    print(shell.stderr, `unik: started the daemon of ${shell.home}`);
+    try {
+      await startDetached(shell);
+      print(shell.stderr, `unik: started the daemon of ${shell.home}`);
+    } catch (err) {
+      if (!(err instanceof UnikError && err.code === 'daemon_running')) throw err;
+      // Another command started one in the same moment: that one will serve us as well.
+      const attempt = async (): Promise<true | undefined> => ((await answers(client)) ? true : undefined);
+      await poll(attempt, { clock: systemClock, timeout_ms: 30_000, interval_ms: 100, what: 'the daemon to serve' });
+    }
   }
   return client;
 }

@@ -15,7 +15,10 @@ const firstWord = z.union([
   z.object({ code: z.enum(ERROR_CODES), message: z.string() }),
 ]);
 
-/** Starts our own daemon in the background and waits until it serves. Gives its ready line, or throws what it said. */
+/**
+ * Starts our own daemon in the background and waits until it serves. Gives its ready line, or throws what it said:
+ * daemon_running where another one has the home, config_invalid and others.
+ */
 export async function startDetached(shell: Shell): Promise<string> {
   const log = homePaths(shell.home).log;
   await mkdir(shell.home, { recursive: true, mode: 0o700 });
@@ -34,8 +37,6 @@ export async function startDetached(shell: Shell): Promise<string> {
     child.disconnect();
     child.unref();
     if ('ready' in said) return said.ready;
-    // Another command started one in the same moment: that one serves us as well.
-    if (said.code === 'daemon_running') return said.message;
     throw new UnikError(said.code, said.message);
   } finally {
     await file.close();
