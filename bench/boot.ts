@@ -25,7 +25,7 @@ const home = await mkdtemp(join(tmpdir(), 'uk-bench-'));
 const env = { ...process.env, UNIK_HOME: home };
 
 async function unik(...args: string[]): Promise<string> {
-  return (await exec(process.execPath, [join(root, 'dist/unik.mjs'), ...args], { env, timeout: 120_000 })).stdout;
+  return (await exec(process.execPath, ['--', join(root, 'dist/unik.mjs'), ...args], { env, timeout: 120_000 })).stdout;
 }
 
 async function freePort(): Promise<number> {

@@ -127,7 +127,7 @@ async function must(args, options = {}) {
 function unik(args, { show = false } = {}) {
   return new Promise((resolve) => {
     // A group of its own: Ctrl-C in the terminal reaches this script, which then stops things in order.
-    const child = spawn(process.execPath, [join(root, 'dist/unik.mjs'), ...args], {
+    const child = spawn(process.execPath, ['--', join(root, 'dist/unik.mjs'), ...args], {
       env,
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],

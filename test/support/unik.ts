@@ -34,7 +34,7 @@ export async function makeUnik(options: { home?: string; env?: Record<string, st
     args: string[],
     extra: { env?: Record<string, string>; timeout_ms?: number } = {},
   ): Promise<Ran> => {
-    const done = await execa(process.execPath, [bundle, ...args], {
+    const done = await execa(process.execPath, ['--', bundle, ...args], {
       reject: false,
       stdin: 'ignore',
       timeout: extra.timeout_ms ?? 120_000,
