@@ -212,14 +212,12 @@ try {
   await rm(model.folder, { recursive: true, force: true });
   console.log(
     JSON.stringify({
-      boot: {
-        ratio: round(ours_ms / bare_ms, 3),
-        ratio_busybox: round(ours_ms / busybox_ms, 3),
-        ours_ms: round(ours_ms),
-        bare_ms: round(bare_ms),
-        busybox_ms: round(busybox_ms),
-        runs,
-      },
+      ratio: round(ours_ms / bare_ms, 3),
+      ratio_busybox: round(ours_ms / busybox_ms, 3),
+      ours_ms: round(ours_ms),
+      bare_ms: round(bare_ms),
+      busybox_ms: round(busybox_ms),
+      runs,
     }),
   );
 } finally {

@@ -5,6 +5,10 @@ import { staticChecks, Tally } from './steps.mjs';
 await setup({ test: true });
 const tally = new Tally();
 await staticChecks(tally);
-await tally.jest('unit, contract and integration tests', ['unit', 'contract', 'integration'], ['--maxWorkers=2']);
-await tally.jest('boot tests: real machines', ['boot'], ['--maxWorkers=2']);
+// One run for all, so that neither of two workers idles while a slow suite ends.
+await tally.jest(
+  'unit, contract, integration and boot tests',
+  ['unit', 'contract', 'integration', 'boot'],
+  ['--maxWorkers=2'],
+);
 tally.close();
