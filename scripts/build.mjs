@@ -1,4 +1,4 @@
-/** Bundles the command line and the daemon into dist/unik.mjs: one file, no node_modules at run time. */
+/** Bundles the command line and the daemon into dist/unik.mjs and its chunks: no node_modules at run time. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -13,6 +13,11 @@ export async function build() {
     outdir: join(root, 'dist'),
     outExtension: { '.js': '.mjs' },
     bundle: true,
+    // The command line must start quickly: the daemon's part lies in files of its own, read only by the daemon.
+    splitting: true,
+    chunkNames: 'chunks/[name]-[hash]',
+    minify: true,
+    keepNames: true,
     platform: 'node',
     target: 'node20',
     format: 'esm',

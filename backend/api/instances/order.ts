@@ -30,6 +30,7 @@ export function specFrom(order: InstanceOrder, image: Image, name: string, defau
   if (mode === 'none' && ports.length > 0) {
     throw new UnikError('bad_request', 'ports cannot be published with network "none"');
   }
+  const health = healthOf(order.health, checkPort(order, image, ports), mode, defaults.emulated);
   return {
     provider: order.provider ?? defaults.provider,
     image: image.digest,
@@ -43,9 +44,9 @@ export function specFrom(order: InstanceOrder, image: Image, name: string, defau
       disk_mb: order.disk_mb ?? defaults.disk_mb,
       cpus: order.cpus,
     },
-    ports,
+    ports: [...ports, ...portsForCheck(health.startup, mode, ports)],
     network: { mode, dns: order.dns.length > 0 ? order.dns : defaults.dns, egress: { deny: defaults.deny } },
-    health: healthOf(order.health, checkPort(order, image, ports), mode, defaults.emulated),
+    health,
     grace_ms: order.stop_timeout_ms,
     labels: order.labels,
     ...(order.kernel !== undefined ? { kernel: order.kernel } : {}),
@@ -92,6 +93,17 @@ function checkPort(order: InstanceOrder, image: Image, ports: readonly PortMappi
   const first = image.ports[0];
   if (first !== undefined && (published.length === 0 || published.includes(first))) return first;
   return published[0];
+}
+
+/**
+ * On some networks a check reaches the guest through a published port only; one that is not gets a free port on
+ * loopback, which `ps` shows as any other.
+ */
+function portsForCheck(check: CheckSpec, mode: NetworkMode, ports: readonly PortMapping[]): PortMapping[] {
+  if (check.kind === 'process') return [];
+  const needed = mode === 'isolated' || (mode === 'user' && check.kind === 'http');
+  if (!needed || ports.some((p) => p.protocol === 'tcp' && p.guest_port === check.port)) return [];
+  return [{ host_address: '127.0.0.1', host_port: 0, guest_port: check.port, protocol: 'tcp' }];
 }
 
 function healthOf(wish: HealthRequest, port: number | undefined, mode: NetworkMode, emulated: boolean): HealthSpec {
