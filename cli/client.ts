@@ -1,15 +1,12 @@
+import { once } from 'node:events';
+import { Agent, request, type IncomingMessage, type RequestOptions } from 'node:http';
+import { Agent as TlsAgent, request as tlsRequest } from 'node:https';
 import type { Readable } from 'node:stream';
-import { Agent, request, type Dispatcher } from 'undici';
-import { ERRORS, hasCode, messageOf, UnikError } from '../core/errors.js';
-import { errorBody, streamError } from '../backend/api/schema/common.js';
-import {
-  ROUTES,
-  type CallInput,
-  type LineOf,
-  type ReplyOf,
-  type Route,
-  type RouteName,
-} from '../backend/api/schema/routes.js';
+import { pipeline } from 'node:stream/promises';
+import { text as textOf } from 'node:stream/consumers';
+import { ERRORS, hasCode, messageOf, readError, UnikError } from '../core/errors.js';
+import { PATHS, type Place } from '../backend/api/schema/paths.js';
+import type { CallInput, LineOf, ReplyOf, RouteName } from '../backend/api/schema/routes.js';
 import type { Target } from './target.js';
 
 interface Extras {
@@ -28,25 +25,24 @@ interface Parts {
 
 /** Calls the routes of the API by name, with their types. Every failure is a UnikError. */
 export class Client {
-  readonly #dispatcher: Agent;
-  readonly #origin: string;
+  readonly #agent: Agent;
+  readonly #to: RequestOptions;
 
   constructor(readonly target: Target) {
-    // The daemon may think for as long as a build takes, and a followed log may be silent for days.
-    const patience = { headersTimeout: 0, bodyTimeout: 0 };
     if (target.kind === 'unix') {
-      this.#origin = 'http://unik';
-      this.#dispatcher = new Agent({ ...patience, connect: { socketPath: target.path } });
+      this.#agent = new Agent({ keepAlive: true });
+      this.#to = { socketPath: target.path, host: 'unik' };
     } else {
-      this.#origin = target.url;
+      const { hostname, port } = new URL(target.url);
       const { ca } = target;
-      this.#dispatcher = new Agent({ ...patience, connect: { timeout: 10_000, ...(ca !== undefined ? { ca } : {}) } });
+      this.#agent = new TlsAgent({ keepAlive: true, ...(ca !== undefined ? { ca } : {}) });
+      // An address of IPv6 stands in brackets in a URL, and nowhere else.
+      this.#to = { host: hostname.replace(/^\[|\]$/g, ''), port: port === '' ? 443 : Number(port) };
     }
   }
 
   async call<N extends RouteName>(name: N, input: CallInput<N>, extras: Extras = {}): Promise<ReplyOf<N>> {
-    const { body } = await this.#send(name, input, 'application/json', extras);
-    return (await body.json()) as ReplyOf<N>;
+    return JSON.parse(await textOf(await this.#send(name, input, 'application/json', extras))) as ReplyOf<N>;
   }
 
   /** Resolves when the daemon has accepted; then gives lines as they come. One that tells of a failure is thrown. */
@@ -55,42 +51,63 @@ export class Client {
     input: CallInput<N>,
     extras: Extras = {},
   ): Promise<AsyncGenerator<LineOf<N>>> {
-    const { body } = await this.#send(name, input, 'application/x-ndjson', extras);
-    return values<LineOf<N>>(body);
+    return values<LineOf<N>>(await this.#send(name, input, 'application/x-ndjson', extras));
   }
 
   async download<N extends RouteName>(name: N, input: CallInput<N>): Promise<Readable> {
-    return (await this.#send(name, input, '*/*', {})).body;
+    return this.#send(name, input, '*/*', {});
   }
 
   async close(): Promise<void> {
-    await this.#dispatcher.destroy();
+    this.#agent.destroy();
   }
 
-  async #send(name: RouteName, input: unknown, accept: string, extras: Extras): Promise<Dispatcher.ResponseData> {
-    const route: Route = ROUTES[name];
+  async #send(name: RouteName, input: unknown, accept: string, { upload, signal }: Extras): Promise<IncomingMessage> {
+    const place: Place = PATHS[name];
     const { params = {}, query = {}, body } = input as Parts;
-    const path = route.path.replace(/\{(\w+)\}/g, (_, key: string) => encodeURIComponent(params[key] ?? ''));
-    const { upload } = extras;
-    const headers: Record<string, string> = { accept };
-    if (upload) headers['content-type'] = route.upload ?? '';
-    else if (body !== undefined) headers['content-type'] = 'application/json';
+    const path = place.path.replace(/\{(\w+)\}/g, (_, key: string) => encodeURIComponent(params[key] ?? ''));
+    const json = upload === undefined && body !== undefined ? Buffer.from(JSON.stringify(body)) : undefined;
+    const headers: Record<string, string | number> = { accept };
+    if (upload) headers['content-type'] = place.upload ?? '';
+    if (json) {
+      headers['content-type'] = 'application/json';
+      headers['content-length'] = json.length;
+    }
     if (this.target.kind === 'tcp') headers['authorization'] = `Bearer ${this.target.token}`;
-    let response: Dispatcher.ResponseData;
+    const open = this.target.kind === 'tcp' ? tlsRequest : request;
+    const call = open({
+      ...this.#to,
+      agent: this.#agent,
+      method: place.method.toUpperCase(),
+      path: path + search(query),
+      headers,
+      ...(signal ? { signal } : {}),
+    });
+    let response: IncomingMessage;
     try {
-      response = await request(this.#origin + path + search(query), {
-        dispatcher: this.#dispatcher,
-        method: route.method.toUpperCase() as Uppercase<Route['method']>,
-        headers,
-        ...(upload ? { body: upload } : body !== undefined ? { body: JSON.stringify(body) } : {}),
-        ...(extras.signal ? { signal: extras.signal } : {}),
-      });
+      // The daemon may think for as long as a build takes; only the way to it has a limit.
+      const connecting = this.target.kind === 'tcp' ? limitConnect(call) : undefined;
+      const answer = once(call, 'response') as Promise<[IncomingMessage]>;
+      if (upload)
+        pipeline(upload, call).catch(() => undefined); // what went wrong is told by the call itself
+      else call.end(json);
+      [response] = await answer;
+      connecting?.();
     } catch (err) {
       throw unreachable(err, this.target);
     }
-    if (response.statusCode < 400) return response;
+    if ((response.statusCode ?? 500) < 400) return response;
     throw await refusal(response);
   }
+}
+
+/** Gives up after 10 s without a connection. Returns what calls that off. */
+function limitConnect(call: ReturnType<typeof request>): () => void {
+  const timer = setTimeout(() => call.destroy(new Error('no connection within 10 s')), 10_000);
+  const off = (): void => clearTimeout(timer);
+  call.on('socket', (socket) => socket.once('connect', off));
+  call.once('error', off);
+  return off;
 }
 
 function search(query: Query): string {
@@ -99,27 +116,23 @@ function search(query: Query): string {
   return text.size === 0 ? '' : `?${text.toString()}`;
 }
 
-async function refusal(response: Dispatcher.ResponseData): Promise<UnikError> {
-  const text = await response.body.text();
+async function refusal(response: IncomingMessage): Promise<UnikError> {
+  const said = await textOf(response);
+  return (
+    readError(parsed(said)) ??
+    new UnikError('internal', `the daemon answered with status ${response.statusCode ?? 0}: ${said.slice(0, 200)}`)
+  );
+}
+
+function parsed(json: string): unknown {
   try {
-    const { code, message } = errorBody.parse(JSON.parse(text));
-    return new UnikError(code, message);
+    return JSON.parse(json);
   } catch {
-    return new UnikError('internal', `the daemon answered with status ${response.statusCode}: ${text.slice(0, 200)}`);
+    return undefined;
   }
 }
 
-const UNREACHABLE = [
-  'ENOENT',
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'EACCES',
-  'UND_ERR_SOCKET',
-  'UND_ERR_CONNECT_TIMEOUT',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EHOSTUNREACH',
-];
+const UNREACHABLE = ['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EACCES', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH'];
 
 function unreachable(err: unknown, target: Target): UnikError {
   if (err instanceof Error && err.name === 'AbortError')
@@ -133,8 +146,8 @@ function unreachable(err: unknown, target: Target): UnikError {
 async function* values<T>(body: AsyncIterable<Uint8Array>): AsyncGenerator<T> {
   for await (const line of lines(body)) {
     const value: unknown = JSON.parse(line);
-    const failed = streamError.safeParse(value);
-    if (failed.success) throw new UnikError(failed.data.error.code, failed.data.error.message);
+    const failed = typeof value === 'object' && value !== null && 'error' in value ? readError(value.error) : undefined;
+    if (failed) throw failed;
     yield value as T;
   }
 }

@@ -1,19 +1,11 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, open, rename, stat } from 'node:fs/promises';
-import { z } from 'zod';
-import { ERROR_CODES } from '../backend/api/schema/common.js';
-import { hasCode, UnikError } from '../core/errors.js';
+import { hasCode, readError, UnikError } from '../core/errors.js';
 import { homePaths } from '../core/home.js';
 import type { Shell } from './shell.js';
 
 const LARGEST_LOG = 10 * 2 ** 20;
-
-/** What a detached daemon tells the process that started it, once. */
-const firstWord = z.union([
-  z.object({ ready: z.string() }),
-  z.object({ code: z.enum(ERROR_CODES), message: z.string() }),
-]);
 
 /**
  * Starts our own daemon in the background and waits until it serves. Gives its ready line, or throws what it said:
@@ -36,17 +28,20 @@ export async function startDetached(shell: Shell): Promise<string> {
     const said = await hear(child);
     child.disconnect();
     child.unref();
-    if ('ready' in said) return said.ready;
-    throw new UnikError(said.code, said.message);
+    return said;
   } finally {
     await file.close();
   }
 
-  async function hear(child: ChildProcess): Promise<z.infer<typeof firstWord>> {
+  /** A detached daemon tells who started it one thing: `{ready}`, or the error that ended it. */
+  async function hear(child: ChildProcess): Promise<string> {
     const died = once(child, 'exit').then(([code, signal]: unknown[]) => {
       throw new UnikError('internal', `the daemon ended at once (${String(code ?? signal)}); its log is ${log}`);
     });
-    const heard = once(child, 'message').then(([message]: unknown[]) => firstWord.parse(message));
+    const heard = once(child, 'message').then(([message]: unknown[]) => {
+      if (typeof message === 'object' && message !== null && 'ready' in message) return String(message.ready);
+      throw readError(message) ?? new UnikError('internal', `the daemon said something else than that it is ready`);
+    });
     died.catch(() => undefined);
     return Promise.race([heard, died]);
   }

@@ -1,20 +1,12 @@
 import { readFile } from 'node:fs/promises';
-import { z } from 'zod';
 import { messageOf, UnikError } from '../core/errors.js';
 import { homePaths } from '../core/home.js';
 import { readJsonFile } from '../core/json-file.js';
 import { usage } from './parse.js';
+import type { TargetFile } from './target-file.js';
 
 /** Which daemon a command talks to. */
 export type Target = { kind: 'unix'; path: string } | { kind: 'tcp'; url: string; token: string; ca?: string };
-
-/** `unik target` keeps this in the home. Paths, never the token itself. */
-export const targetFileSchema = z.strictObject({
-  host: z.string(),
-  ca_file: z.string().optional(),
-  token_file: z.string().optional(),
-});
-export type TargetFile = z.infer<typeof targetFileSchema>;
 
 export interface Choice {
   target: Target;
@@ -62,6 +54,7 @@ export async function readTargetFile(home: string): Promise<TargetFile | undefin
   const path = homePaths(home).target;
   const value = await readJsonFile(path);
   if (value === undefined) return undefined;
+  const { targetFileSchema } = await import('./target-file.js');
   const parsed = targetFileSchema.safeParse(value);
   if (!parsed.success) throw new UnikError('config_invalid', `${path} is not what \`unik target\` writes; remove it`);
   return parsed.data;

@@ -136,6 +136,14 @@ export function toUnikError(err: unknown, fallback: ErrorCode = 'internal'): Uni
   return new UnikError(fallback, messageOf(err), { cause: err });
 }
 
+/** The error that a reply or a message of ours tells of: `{code, message}` with a code of the table. */
+export function readError(value: unknown): UnikError | undefined {
+  if (typeof value !== 'object' || value === null || !('code' in value) || !('message' in value)) return undefined;
+  const { code, message } = value;
+  if (typeof code !== 'string' || typeof message !== 'string' || !Object.hasOwn(ERRORS, code)) return undefined;
+  return new UnikError(code as ErrorCode, message);
+}
+
 export function messageOf(err: unknown): string {
   return isErrorLike(err) ? err.message : String(err);
 }

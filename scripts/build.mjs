@@ -15,7 +15,8 @@ export async function build() {
     bundle: true,
     // The command line must start quickly: the daemon's part lies in files of its own, read only by the daemon.
     splitting: true,
-    chunkNames: 'chunks/[name]-[hash]',
+    // Beside the entry, because what is shipped is found relative to the file that asks.
+    chunkNames: 'unik-[name]-[hash]',
     minify: true,
     keepNames: true,
     platform: 'node',

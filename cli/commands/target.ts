@@ -5,7 +5,8 @@ import { homePaths } from '../../core/home.js';
 import { writeJsonFile } from '../../core/json-file.js';
 import { usage } from '../parse.js';
 import { print, type Shell } from '../shell.js';
-import { chooseTarget, normalizeHost, type TargetFile } from '../target.js';
+import { chooseTarget, normalizeHost } from '../target.js';
+import type { TargetFile } from '../target-file.js';
 
 interface Flags {
   host?: string;

@@ -58,6 +58,7 @@ describe(`random kills, seed ${seed}`, () => {
     async () => {
       const next = random(seed);
       const pick = (n: number): number => Math.floor(next() * n);
+      let struckMachines = 0;
       const leaks: { round: number; plan: string; leaks: Partial<Leaks> }[] = [];
       for (let round = 0; round < rounds; round++) {
         const count = 1 + pick(3);
@@ -81,7 +82,7 @@ describe(`random kills, seed ${seed}`, () => {
           ]),
         );
         await new Promise((resolve) => setTimeout(resolve, delay));
-        await strike(unik, victim, next);
+        if (await strike(unik, victim, next)) struckMachines += 1;
         await Promise.all(runs);
         // Any command brings the daemon back; it takes its machines with it.
         await until(
@@ -96,6 +97,8 @@ describe(`random kills, seed ${seed}`, () => {
           leaks.push({ round, plan: `${count} machines, ${network}, ${victim} after ${delay} ms`, leaks: left });
       }
       expect(leaks).toEqual([]);
+      // Else the rounds would have shown nothing.
+      expect(struckMachines).toBeGreaterThan(rounds / 2);
     },
     60_000 + rounds * 40_000,
   );
@@ -125,7 +128,8 @@ async function leftovers(
   }
 }
 
-async function strike(unik: Unik, victim: string, next: () => number): Promise<void> {
+/** True: machines were there when the blow fell. */
+async function strike(unik: Unik, victim: string, next: () => number): Promise<boolean> {
   const all = await processesOf(unik.home);
   const pids = (match: RegExp): number[] =>
     all.filter((line) => match.test(line)).map((line) => Number.parseInt(line, 10));
@@ -147,4 +151,5 @@ async function strike(unik: Unik, victim: string, next: () => number): Promise<v
   if (victim.includes('qemu')) kill(one(qemu), 'SIGKILL');
   if (victim === 'helper') kill(helper.length > 0 ? one(helper) : one(qemu), 'SIGKILL');
   if (victim === 'term') kill(daemon, 'SIGTERM');
+  return qemu.length > 0;
 }

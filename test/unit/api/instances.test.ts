@@ -34,7 +34,7 @@ describe('what `ref` means', () => {
 
 describe('the order becomes a spec', () => {
   test('defaults', () => {
-    expect(spec({})).toMatchObject({
+    expect(spec({ network: 'tap' })).toMatchObject({
       image: anImage().digest,
       process_type: 'web',
       hostname: 'web-1',
@@ -43,6 +43,18 @@ describe('the order becomes a spec', () => {
       health: { startup: { kind: 'port', port: 8080 }, start_timeout_ms: 60_000 },
       grace_ms: 10_000,
     });
+  });
+
+  test.each<[why: string, request: Partial<InstanceRequest>, guestPorts: number[]]>([
+    ['a check on the isolated network needs a published port', {}, [8080]],
+    ['which may be there', { ports: [{ guest_port: 8080 }] }, [8080]],
+    ['the user network reaches any port', { network: 'user' }, []],
+    ['but http only through a published one', { network: 'user', health: { type: 'http' } }, [8080]],
+    ['a watched process needs none', { health: { type: 'process' } }, []],
+  ])('%s', (_why, request, guestPorts) => {
+    const { ports } = spec(request);
+    expect(ports.map((port) => port.guest_port)).toEqual(guestPorts);
+    expect(ports.map((port) => port.host_address)).toEqual(guestPorts.map(() => '127.0.0.1'));
   });
 
   test.each<[string, Partial<InstanceRequest>, object]>([
