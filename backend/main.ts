@@ -156,7 +156,10 @@ async function makeParts(config: Config, log: Log, exit: () => void): Promise<Pa
       for (const dir of [uploadsDir(home), join(work, 'tmp')]) await rm(dir, { recursive: true, force: true });
       await importShippedKernels(catalogue, { from: join(ASSETS, 'kernel'), init }, log);
       // Two seconds of probing need not delay the first who asks.
-      probe(AbortSignal.timeout(30_000)).catch((err: unknown) => log.warn({ reason: messageOf(err) }, 'probe.failed'));
+      probe(AbortSignal.timeout(30_000)).then(
+        ({ summary, accelerator }) => log.info({ summary, accelerator }, 'provider.probed'),
+        (err: unknown) => log.warn({ reason: messageOf(err) }, 'probe.failed'),
+      );
     },
     sweep: () => images.sweep(),
     close: async () => providers.close(),

@@ -43,6 +43,11 @@ try {
   if (!daemonWasThere) await must(['daemon', '--detach']);
   started = true;
   const doctor = JSON.parse((await unik(['doctor', '--json'])).stdout);
+  for (const { name, status, detail } of doctor.findings) {
+    if (status === 'ok') continue;
+    if (name === 'kvm') say(`machines run on ${doctor.accelerator}: ${detail}`);
+    if (name === 'network') say(`network: ${detail}`);
+  }
   say('building samples/hello');
   const buildStart = Date.now();
   await must(['build', join(root, 'samples/hello'), '-t', 'hello'], { show: true });
