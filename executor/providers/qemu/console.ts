@@ -12,7 +12,7 @@ const STREAMS = Object.keys(STREAM_FILES) as StreamName[];
 
 const CHUNK = 64 * 1024;
 /** The kernel tells us about writes; should it not (a full queue), we look anyway. */
-const TICK_MS = 10_000;
+const TICK_MS = 30_000;
 
 /** What is in the console files from `from` on, then what is added, until the machine has ended and all is read. */
 export async function* tail(
