@@ -5,6 +5,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { execa } from 'execa';
 import { join } from 'node:path';
+import { homeTag } from '../../../executor/providers/qemu/host.js';
 import { filesBelow, freePort, makeUnik, processesOf, root, until, type Unik } from '../../support/unik.js';
 
 const seed = Number(process.env.UNIK_CHAOS_SEED ?? Date.now() % 1_000_000);
@@ -32,10 +33,12 @@ async function lines(file: string, args: string[], keep: RegExp): Promise<string
   return done.stdout.split('\n').filter((line) => keep.test(line));
 }
 
-async function hostState(): Promise<Pick<Leaks, 'interfaces' | 'nft'>> {
+/** What the host's network holds for this home; other homes' machines come and go as they like. */
+async function hostState(home: string): Promise<Pick<Leaks, 'interfaces' | 'nft'>> {
+  const tag = homeTag(home);
   return {
-    interfaces: await lines('ip', ['-o', 'link'], /: uk/),
-    nft: await lines('nft', ['list', 'ruleset'], /10\.20[0-9]\.\d+\.\d+ \. \d+/),
+    interfaces: await lines('ip', ['-o', 'link'], new RegExp(`: uk${tag}`)),
+    nft: await lines('nft', ['list', 'tables'], new RegExp(`unik_${tag}`)),
   };
 }
 
@@ -45,12 +48,12 @@ describe(`random kills, seed ${seed}`, () => {
   beforeAll(async () => {
     unik = await makeUnik();
     await unik.ok(['build', join(root, 'samples/hello'), '-t', 'hello']);
-    before = await hostState();
+    before = await hostState(unik.home);
   }, 120_000);
   afterAll(async () => {
     await unik.close();
     expect(await processesOf(unik.home)).toEqual([]);
-    expect(await hostState()).toEqual(before);
+    expect(await hostState(unik.home)).toEqual(before);
   }, 120_000);
 
   test(
@@ -111,7 +114,7 @@ async function leftovers(
 ): Promise<Partial<Leaks> | undefined> {
   let left: Leaks = { processes: [], files: [], interfaces: [], nft: [] };
   const look = async (): Promise<true | undefined> => {
-    const host = await hostState();
+    const host = await hostState(unik.home);
     left = {
       processes: (await processesOf(unik.home)).filter((line) => !/ daemon( |$)/.test(line)),
       files: [...(await filesBelow(join(unik.home, 'machines'))), ...(await filesBelow(join(unik.home, 'instances')))],
