@@ -31,6 +31,8 @@ describe(`${machines} machines`, () => {
     const pid = Number.parseInt((await processesOf(unik.home)).find((line) => / daemon( |$)/.test(line)) ?? '', 10);
     const rss = Number(/VmRSS:\s+(\d+) kB/.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
     const seconds = 30;
+    // Idle begins when the last machine's boot is digested.
+    await new Promise((resolve) => setTimeout(resolve, 20_000));
     const cpuBefore = await ticks(pid);
     await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
     const cpu = ((await ticks(pid)) - cpuBefore) / seconds; // 100 ticks a second: ticks per second are per cent
