@@ -4,15 +4,16 @@ import { hasCode, UnikError } from '../../../core/errors.js';
 import type { PortMapping } from '../../model.js';
 import type { MachineRecord } from './record.js';
 
-/** The lowest number from 0 that no machine has and `isFree` does not rule out. Throws insufficient_machines. */
-export function freeSlot(
+/** The lowest number from 0 that no machine has and that `take` gives something for. Throws insufficient_machines. */
+export async function freeSlot<T>(
   records: readonly Pick<MachineRecord, 'slot'>[],
   limit: number,
-  isFree: (slot: number) => boolean,
-): number {
-  const taken = new Set(records.map(({ slot }) => slot));
+  take: (slot: number) => Promise<T | undefined>,
+): Promise<{ slot: number; taken: T }> {
+  const used = new Set(records.map(({ slot }) => slot));
   for (let slot = 0; slot < limit; slot++) {
-    if (!taken.has(slot) && isFree(slot)) return slot;
+    const taken = used.has(slot) ? undefined : await take(slot);
+    if (taken !== undefined) return { slot, taken };
   }
   throw new UnikError('insufficient_machines', `all ${limit} machine addresses of this host are in use`);
 }

@@ -19,6 +19,7 @@ import type {
 } from '../provider.js';
 import { allDone } from './all-done.js';
 import { choosePorts, freeSlot } from './allocate.js';
+import { claimSlot } from './claim.js';
 import { qemuArgs, TRANSLATION_BUFFER_MB, type Accelerator } from './args.js';
 import { tail } from './console.js';
 import { layOut, writeNetFiles } from './files.js';
@@ -200,39 +201,72 @@ export class QemuProvider implements Provider {
       throw new UnikError('guest_unsupported', `provider qemu runs x86_64 images, not ${spec.boot.arch}`);
     }
     const accelerator = this.options.accelerator ?? (await this.#host.accelerator(signal)).accelerator;
-    const record = await this.#reserve(spec, folder, accelerator);
+    const { record, letGo } = await this.#reserve(spec, folder, accelerator);
     try {
       return handleOf(await this.#powerOn(spec, record, folder, signal));
     } catch (err) {
       await this.#clear((await folder.load()) ?? record);
       throw signal.aborted ? err : toUnikError(err, 'machine_failed');
+    } finally {
+      letGo();
     }
   }
 
-  /** Picks slot and ports and notes them, so that whatever happens next can be found and cleared away. */
-  #reserve(spec: MachineSpec, folder: MachineFolder, accelerator: Accelerator): Promise<MachineRecord> {
+  /**
+   * Picks slot and ports and notes them, so that whatever happens next can be found and cleared away. `letGo`: call it
+   * when the machine's routes tell of it.
+   */
+  #reserve(
+    spec: MachineSpec,
+    folder: MachineFolder,
+    accelerator: Accelerator,
+  ): Promise<{ record: MachineRecord; letGo: () => void }> {
     return this.#inTurn(async () => {
       const { records } = await this.#machines.all();
-      const routed = spec.network.mode === 'tap' ? await routedRanges() : [];
-      const free = (slot: number): boolean => slotIsUnrouted(slot, this.#subnets, routed);
-      const slot = freeSlot(records, Math.min(slotsIn(this.#subnets), 65_536), free);
-      const scratch = spec.boot.disks.map(({ source }) => (source.kind === 'scratch' ? source.bytes : 0));
-      const record: MachineRecord = {
-        schema: 1,
-        key: spec.key,
-        owner: spec.owner,
-        name: spec.name,
-        slot,
-        uid: this.#root ? uidBase(this.options.home) + slot : (process.getuid?.() ?? 0),
-        mode: spec.network.mode,
-        accelerator,
-        ports: await choosePorts(spec.ports, records),
-        scratch_bytes: Math.max(0, ...scratch),
-      };
-      await folder.make();
-      await folder.save(record);
-      return record;
+      const { slot, taken: letGo } = await freeSlot(records, Math.min(slotsIn(this.#subnets), 65_536), (candidate) =>
+        spec.network.mode === 'tap' ? this.#claim(candidate) : Promise.resolve(() => undefined),
+      );
+      try {
+        const record = await this.#note(spec, folder, accelerator, slot, records);
+        return { record, letGo };
+      } catch (err) {
+        letGo();
+        throw err;
+      }
     });
+  }
+
+  async #note(
+    spec: MachineSpec,
+    folder: MachineFolder,
+    accelerator: Accelerator,
+    slot: number,
+    others: readonly MachineRecord[],
+  ): Promise<MachineRecord> {
+    const scratch = spec.boot.disks.map(({ source }) => (source.kind === 'scratch' ? source.bytes : 0));
+    const record: MachineRecord = {
+      schema: 1,
+      key: spec.key,
+      owner: spec.owner,
+      name: spec.name,
+      slot,
+      uid: this.#root ? uidBase(this.options.home) + slot : (process.getuid?.() ?? 0),
+      mode: spec.network.mode,
+      accelerator,
+      ports: await choosePorts(spec.ports, others),
+      scratch_bytes: Math.max(0, ...scratch),
+    };
+    await folder.make();
+    await folder.save(record);
+    return record;
+  }
+
+  /** The routes are read after the claim: the last holder's route was there before it let go. */
+  async #claim(slot: number): Promise<(() => void) | undefined> {
+    const letGo = await claimSlot(slot, this.#subnets.guest);
+    if (letGo === undefined || slotIsUnrouted(slot, this.#subnets, await routedRanges())) return letGo;
+    letGo();
+    return undefined;
   }
 
   async #powerOn(

@@ -1,7 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import { clash, freeSlot, holderOf } from '../../../executor/providers/qemu/allocate.js';
+import { claimSlot } from '../../../executor/providers/qemu/claim.js';
 import { homeTag, parseRoutes, uidBase } from '../../../executor/providers/qemu/host.js';
 import { rangeText } from '../../../executor/providers/qemu/net/addresses.js';
+import { until } from '../../support/unik.js';
 
 const port = (host_address: string, host_port: number, protocol: 'tcp' | 'udp' = 'tcp') => ({
   host_address,
@@ -11,15 +13,25 @@ const port = (host_address: string, host_port: number, protocol: 'tcp' | 'udp' =
 });
 
 describe('slots', () => {
-  test('the lowest free one is taken', () => {
-    expect(freeSlot([{ slot: 0 }, { slot: 2 }], 10, () => true)).toBe(1);
-    expect(freeSlot([{ slot: 0 }], 10, (slot) => slot > 4)).toBe(5);
+  const any = (slot: number) => Promise.resolve(slot);
+  test('the lowest free one is taken', async () => {
+    expect(await freeSlot([{ slot: 0 }, { slot: 2 }], 10, any)).toEqual({ slot: 1, taken: 1 });
+    const above4 = (slot: number) => Promise.resolve(slot > 4 ? 'x' : undefined);
+    expect(await freeSlot([{ slot: 0 }], 10, above4)).toEqual({ slot: 5, taken: 'x' });
   });
 
-  test('none left is an error with a code', () => {
-    expect(() => freeSlot([{ slot: 0 }, { slot: 1 }], 2, () => true)).toThrow(
+  test('none left is an error with a code', async () => {
+    await expect(freeSlot([{ slot: 0 }, { slot: 1 }], 2, any)).rejects.toThrow(
       expect.objectContaining({ code: 'insufficient_machines' }),
     );
+  });
+
+  test('one that is about to be wired up is nobody else’s until it is let go', async () => {
+    const [first, second] = await Promise.all([claimSlot(61_000, 'test'), claimSlot(61_000, 'test')]);
+    expect([first, second].filter((claim) => claim === undefined)).toHaveLength(1);
+    (first ?? second)?.();
+    const again = await until('free again', () => claimSlot(61_000, 'test'));
+    again();
   });
 });
 
