@@ -14,6 +14,12 @@ export const ERRORS = {
   not_found: { owner: 'user', http: 404, hint: 'List what exists with `unik ps -a` or `unik images`.' },
   name_in_use: { owner: 'user', http: 409, hint: 'Choose another --name, or remove the other one with `unik rm`.' },
   name_ambiguous: { owner: 'user', http: 409, hint: 'Give more characters of the id, or the full name.' },
+  bad_reply: { owner: 'platform', http: 502, hint: 'Check that the named server is the one meant, and its version.' },
+  peer_unreachable: {
+    owner: 'platform',
+    http: 502,
+    hint: 'Check that the named server runs, its address and its certificates.',
+  },
   conflict: { owner: 'user', http: 409, hint: 'Stop it first, or repeat with --force.' },
   config_invalid: { owner: 'operator', http: 500, hint: 'Correct the file; docs/operating.md lists every key.' },
 

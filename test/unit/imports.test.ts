@@ -11,8 +11,8 @@ const ROOMS: Record<string, readonly string[] | 'anything'> = {
   executor: ['core'],
   stager: ['core', 'executor/images', 'executor/guests', 'executor/kernels', 'executor/model'],
   buildpack: ['core', 'stager/plan', 'stager/toolchains', 'executor/images', 'executor/guests', 'executor/model'],
-  backend: ['core', 'executor', 'stager'],
-  localcf: ['core', 'backend/wire', 'stager'],
+  backend: ['core', 'executor', 'stager', 'protos'],
+  localcf: ['core', 'backend/wire', 'protos', 'stager'],
   cli: ['core', 'backend/api/schema'],
   bench: 'anything',
 };
