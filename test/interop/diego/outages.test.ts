@@ -72,7 +72,7 @@ describePeer('a cell through outages', ['postgres', 'locket', 'bbs', 'auctioneer
     await control.running('three', 3);
   }, 300_000);
 
-  const outages: Component[][] = [['bbs'], ['locket'], ['bbs', 'locket']];
+  const outages: { gone: Component[] }[] = [{ gone: ['bbs'] }, { gone: ['locket'] }, { gone: ['bbs', 'locket'] }];
   test.each(outages)(
     '%s %s gone for a while: apps serve, and afterwards all agree',
     async (...names) => {
