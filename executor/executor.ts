@@ -37,7 +37,7 @@ export interface CapacityReport {
 
 export interface Executor {
   readonly owner: Owner;
-  /** Reads the records, takes living machines back, completes those that ended meanwhile. Call once, first. */
+  /** Reads the records, takes living machines back, completes those that ended meanwhile. Call first; a second call does nothing. */
   recover(): Promise<void>;
   /** Admits, records, and starts it in the background. Throws insufficient_*, image_*, kernel_*, port_taken, provider_*. */
   run(spec: InstanceSpec): Promise<Instance>;

@@ -44,6 +44,7 @@ export function createExecutor(deps: ExecutorDeps): Executor {
   const waiters = new Waiters();
   const listeners = new Set<(event: ExecutorEvent) => void>();
   const closed = new AbortController();
+  let recovered = false;
   // Everyone who waits for a stop listens to it.
   setMaxListeners(0, closed.signal);
 
@@ -200,6 +201,8 @@ export function createExecutor(deps: ExecutorDeps): Executor {
       return providers.get(instance.spec.provider)?.usage?.(instance.handle);
     },
     async recover() {
+      if (recovered) return;
+      recovered = true;
       const found = await records.load();
       const left = whatIsLeft({ owner, providers, log });
       await Promise.all(
