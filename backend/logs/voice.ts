@@ -4,33 +4,44 @@ import { createRateLimit } from './limit.js';
 import { messagesOf } from './messages.js';
 import type { LogStream, Sink } from './sink.js';
 
-/** All that is said about one container, to who reads its application's log. */
-export interface Voice {
-  /** A line of the cell about the container's life: never limited. */
-  cell(text: string, stream?: LogStream): void;
-  /** Any other line; what goes over the rate limit is dropped. `at`: now unless given. */
-  line(line: { source: string; stream: LogStream; text: string; at?: Millis }): void;
+/** A line about a container. Without a source it is the cell's own word, which no rate limit holds back. */
+export interface Line {
+  source?: string;
+  text: string;
+  stream: LogStream;
+  /** Now unless given. */
+  at?: Millis;
 }
 
-export function createVoice(config: LogConfig, sink: Sink, clock: Clock): Voice {
-  // Nobody to tell it to.
-  if (config.guid === '') return { cell: () => undefined, line: () => undefined };
-  const limit = createRateLimit(config.bytes_per_second);
-  const send = (source: string, stream: LogStream, text: string, at: Millis): void =>
-    sink.log(config, { source, stream, text, at });
-  return {
-    cell(text, stream = 'out') {
-      for (const message of messagesOf(text)) send(config.source, stream, message, clock.now());
-    },
-    line({ source, stream, text, at = clock.now() }) {
-      for (const message of messagesOf(text)) {
-        const verdict = limit(Buffer.byteLength(message), clock.now());
-        if (verdict === 'pass') send(source, stream, message, at);
-        if (verdict === 'notice') {
-          const notice = `app instance exceeded log rate limit (${config.bytes_per_second} bytes/sec)`;
-          send(source, 'out', notice, at);
-        }
-      }
-    },
-  };
+/** All that is said about one container, to who reads its application's log. */
+export class Voice {
+  /** Its tags may change while the container runs. */
+  config: LogConfig;
+  readonly #limit: ReturnType<typeof createRateLimit>;
+
+  constructor(
+    config: LogConfig,
+    private readonly sink: Sink,
+    private readonly clock: Clock,
+  ) {
+    this.config = config;
+    this.#limit = createRateLimit(config.bytes_per_second);
+  }
+
+  say({ source, text, stream, at }: Line): void {
+    // Nobody to tell it to.
+    if (this.config.guid === '') return;
+    const now = this.clock.now();
+    for (const message of messagesOf(text)) {
+      const verdict = source === undefined ? 'pass' : this.#limit(Buffer.byteLength(message), now);
+      if (verdict !== 'drop')
+        this.#send(source ?? this.config.source, verdict, { stream, text: message, at: at ?? now });
+    }
+  }
+
+  #send(source: string, verdict: 'pass' | 'notice', line: { stream: LogStream; text: string; at: Millis }): void {
+    const { config, sink } = this;
+    const text = `app instance exceeded log rate limit (${config.bytes_per_second} bytes/sec)`;
+    sink.log(config, verdict === 'pass' ? { source, ...line } : { source, stream: 'out', text, at: line.at });
+  }
 }

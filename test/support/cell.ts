@@ -82,7 +82,7 @@ export class CellBench {
 
   async #begin(): Promise<void> {
     this.containers = new CellContainers({
-      ...{ cell_id: 'cell', owner: OWNER, provider: 'fake', home: join(this.home, 'cell') },
+      ...{ owner: OWNER, provider: 'fake', home: join(this.home, 'cell') },
       ...{ executor: this.bench.executor, sink: this.heard, clock: systemClock, log: noLog, words: plainWords },
       ...{ address: '10.0.0.1', publish_address: '127.0.0.1', overheadMb: () => 72 },
       images: { imageFor: async () => anImage() },

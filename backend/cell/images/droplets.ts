@@ -9,9 +9,16 @@ import type { Download, RunOrder } from '../model.js';
 import { SharedWork } from './shared-work.js';
 import { StartFailure } from './start-failure.js';
 
-/** Brings a download to this host. Gives the archive, which stays readable until the process ends, and its size. */
+/** Brings a download to this host: `stager/actions/fetch.ts` makes one. */
 export interface Fetcher {
-  fetch(download: Download, signal: AbortSignal): Promise<{ path: string; bytes: number }>;
+  fetch(download: Download, signal: AbortSignal): Promise<Fetched>;
+}
+
+/** The archive as it came, readable until `release`. */
+export interface Fetched {
+  path: string;
+  bytes: number;
+  release(): Promise<void>;
 }
 
 /** Told of each download in order. */
@@ -73,6 +80,8 @@ export function createDroplets({ store, fetcher, dir }: DropletDeps): ImageMaker
       signal.throwIfAborted();
       if (hasCode(err, 'ENOSPC')) throw toUnikError(err);
       throw new StartFailure(`Copying ${nameOf(download)} into the container failed: ${messageOf(err)}`, err);
+    } finally {
+      await archive.release();
     }
   }
 
@@ -103,11 +112,7 @@ export function dropletOf({ downloads, stack }: RunOrder): Download {
 }
 
 /** Throws StartFailure in Diego's words, with the reason as its cause. */
-export async function fetched(
-  fetcher: Fetcher,
-  download: Download,
-  signal: AbortSignal,
-): Promise<{ path: string; bytes: number }> {
+export async function fetched(fetcher: Fetcher, download: Download, signal: AbortSignal): Promise<Fetched> {
   try {
     return await fetcher.fetch(download, signal);
   } catch (err) {

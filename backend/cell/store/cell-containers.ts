@@ -1,49 +1,29 @@
 import { join } from 'node:path';
-import type { Clock } from '../../../core/clock.js';
-import { messageOf, UnikError } from '../../../core/errors.js';
-import type { Log } from '../../../core/log.js';
+import { UnikError } from '../../../core/errors.js';
 import { KeyedQueue } from '../../../core/queue.js';
-import type { Executor } from '../../../executor/executor.js';
 import type { LateEnv } from '../../../executor/boot.js';
-import type { LogLine, Owner, ProviderName } from '../../../executor/model.js';
+import type { Executor } from '../../../executor/executor.js';
 import { checkedName } from '../../../executor/records.js';
-import { Cursors, type Cursor } from '../../logs/cursors.js';
-import type { Sink } from '../../logs/sink.js';
-import { tail } from '../../logs/tail.js';
-import { createVoice, type Voice } from '../../logs/voice.js';
+import { Cursors } from '../../logs/cursors.js';
 import type { Containers, ContainerUsage, Room } from '../containers.js';
-import type { ImageMaker } from '../images/droplets.js';
-import { StartFailure } from '../images/start-failure.js';
 import type { Container, NetInfo, Outcome, Reservation, RunOrder } from '../model.js';
+import { Narrator, type NarratorDeps } from './narrator.js';
 import { ContainerRecords } from './records.js';
 import { admit, roomLeft, totalRoom, type Ledger } from './room.js';
-import { claimOf, CONTAINER_LABEL, GRACE_MS, specOf, type CellTraits } from './spec.js';
+import { claimOf, CONTAINER_LABEL, GRACE_MS } from './spec.js';
+import { failureOf, startMachine, type StarterDeps } from './starter.js';
 import { containerOf, endOf, hasChanged, whereOf, type ContainerRecord } from './state.js';
-import { furthest, lastLines, progressLines, type Line } from './story.js';
 import { usageOf } from './usage.js';
-import type { Words } from './words.js';
 
-export interface ContainersDeps {
-  cell_id: string;
-  owner: Owner;
-  provider: ProviderName;
+export interface ContainersDeps extends Omit<StarterDeps, 'executor'>, Omit<NarratorDeps, 'executor' | 'cursors'> {
   /** Our folder: `containers/` and `containers.cursors.json` in it are ours. */
   home: string;
   /** Ours to recover; closing it is the caller's. */
   executor: Executor;
-  images: ImageMaker;
-  sink: Sink;
-  clock: Clock;
-  log: Log;
   /** Where routers reach this cell. */
   address: string;
-  /** On which address of this host ports are published. */
-  publish_address: string;
-  /** Asked at each start, since a host learns what it offers by a probe. */
-  network: () => Promise<CellTraits['network']>;
   /** What a machine costs on top of its application's memory, MB; grows at most linearly with it. */
   overheadMb: (memory_mb: number) => number;
-  words: Words;
 }
 
 /** A reservation that nobody takes into use is given up after this long (Diego's `reserved_expiration_time`). */
@@ -53,11 +33,11 @@ export const RESERVED_MS = 60_000;
 interface Entry {
   record: ContainerRecord;
   view: Container;
-  voice?: Voice;
-  /** Ends what goes on for it: fetching, waiting for its time to be over, reading its log. */
-  readonly control: { start?: AbortController; timer?: AbortController; tail?: AbortController };
-  /** Resolves when all of its log is told. */
-  told?: Promise<void>;
+  /** From when its order is known. */
+  narrator?: Narrator;
+  /** Calls off what goes on for it: the start, or waiting for its time to be over. */
+  start?: AbortController;
+  timer?: AbortController;
   deleting?: Promise<void>;
   /** Its record is removed and must not come back. */
   gone?: true;
@@ -120,7 +100,8 @@ export class CellContainers implements Containers {
       throw new UnikError('conflict', `container ${guid} is ${entry.view.state} and cannot be run`);
     }
     entry.record = { ...entry.record, order };
-    entry.control.timer?.abort();
+    entry.narrator = this.#narratorFor(guid, order);
+    entry.timer?.abort();
     this.#refresh(guid);
     this.#begin(entry, order);
   }
@@ -131,14 +112,12 @@ export class CellContainers implements Containers {
     if (!order) return;
     const { internal_routes = order.internal_routes, metric_tags = order.metric_tags } = change;
     const { logs, metrics } = order;
-    entry.record = {
-      ...entry.record,
-      order: {
-        ...{ ...order, internal_routes, metric_tags },
-        ...{ logs: { ...logs, tags: metric_tags }, metrics: { ...metrics, tags: metric_tags } },
-      },
+    const next = {
+      ...{ ...order, internal_routes, metric_tags },
+      ...{ logs: { ...logs, tags: metric_tags }, metrics: { ...metrics, tags: metric_tags } },
     };
-    delete entry.voice;
+    entry.record = { ...entry.record, order: next };
+    entry.narrator?.renew(next);
     this.#saveSoon(entry);
     this.#refresh(guid);
     this.#notify(guid);
@@ -148,16 +127,16 @@ export class CellContainers implements Containers {
     const entry = this.#entryOf(guid);
     const { record, view } = entry;
     if (record.stopped || view.state === 'completed') return;
-    this.#voiceOf(entry)?.cell(this.deps.words.stopping(guid));
+    entry.narrator?.cell(this.deps.words.stopping(guid));
     entry.record = { ...record, stopped: true };
     this.#saveSoon(entry);
     if (view.state === 'reserved') {
-      entry.control.timer?.abort();
+      entry.timer?.abort();
       this.#complete(entry, this.#unstarted());
       return;
     }
     this.#refresh(guid);
-    entry.control.start?.abort(new Error('stopped'));
+    entry.start?.abort(new Error('stopped'));
     this.#halt(guid);
   }
 
@@ -202,10 +181,12 @@ export class CellContainers implements Containers {
     this.#unsubscribe();
     this.#closed.abort(new Error('unik is closing'));
     const entries = [...this.#entries.values()];
-    for (const { control } of entries) {
-      for (const one of Object.values(control)) one.abort(new Error('unik is closing'));
+    for (const { start, timer, narrator } of entries) {
+      start?.abort(new Error('unik is closing'));
+      timer?.abort();
+      narrator?.close();
     }
-    await Promise.allSettled(entries.map(({ told }) => told));
+    await Promise.all(entries.map(async ({ narrator }) => narrator?.done()));
     await this.#saves.idle();
     await this.#cursors.close();
   }
@@ -217,14 +198,18 @@ export class CellContainers implements Containers {
   }
 
   #add(record: ContainerRecord): Entry {
-    const entry: Entry = { record, view: this.#viewOf(record), control: {} };
+    const entry: Entry = { record, view: this.#viewOf(record) };
+    if (record.order) entry.narrator = this.#narratorFor(record.reservation.guid, record.order);
     this.#entries.set(record.reservation.guid, entry);
     return entry;
   }
 
   #viewOf(record: ContainerRecord): Container {
     const { executor, words, address } = this.deps;
-    return containerOf(record, executor.get(record.reservation.guid), { outcome: words.outcome, address });
+    return containerOf(record, executor.get(record.reservation.guid), {
+      outcome: (end) => words.outcome(end),
+      address,
+    });
   }
 
   #ledger(): Ledger {
@@ -236,9 +221,8 @@ export class CellContainers implements Containers {
     return { report: executor.capacity(), claims, overheadMb };
   }
 
-  #voiceOf(entry: Entry): Voice | undefined {
-    const { order } = entry.record;
-    return order && (entry.voice ??= createVoice(order.logs, this.deps.sink, this.deps.clock));
+  #narratorFor(guid: string, order: RunOrder): Narrator {
+    return new Narrator(guid, order, { ...this.deps, cursors: this.#cursors });
   }
 
   /** Looks at what the executor has now, tells what is new, and lets others look. */
@@ -249,27 +233,11 @@ export class CellContainers implements Containers {
     // An end is final, also when nothing is left to read it from.
     const now = before.state === 'completed' ? before : this.#viewOf(entry.record);
     entry.view = now;
-    this.#tell(entry, before);
+    entry.narrator?.progress(before, now, this.deps.executor.get(guid)?.exit);
     if (!hasChanged(before, now)) return;
     if (now.state === 'running') this.#endInTime(entry);
-    if (now.state === 'completed') entry.control.timer?.abort();
+    if (now.state === 'completed') entry.timer?.abort();
     this.#notify(guid);
-  }
-
-  #tell(entry: Entry, before: Container): void {
-    const { guid } = entry.record.reservation;
-    const cursor = this.#cursors.get(guid) ?? BEGINNING;
-    const reached = furthest(entry.view, this.deps.executor.get(guid)?.exit);
-    this.#say(entry, progressLines(cursor.told, before, entry.view, reached, this.deps.words));
-    if (reached !== cursor.told && cursor.told !== 'completed') this.#cursors.set(guid, { ...cursor, told: reached });
-  }
-
-  #say(entry: Entry, lines: readonly Line[]): void {
-    const voice = this.#voiceOf(entry);
-    for (const { source, text, stream } of lines) {
-      if (source === undefined) voice?.cell(text, stream);
-      else voice?.line({ source, text, stream });
-    }
   }
 
   #notify(guid: string): void {
@@ -305,67 +273,32 @@ export class CellContainers implements Containers {
   #begin(entry: Entry, order: RunOrder): void {
     const { guid } = entry.record.reservation;
     const enough = new AbortController();
-    entry.control.start = enough;
-    const start = async (): Promise<void> => {
-      try {
-        await this.#start(entry, order, enough.signal);
-      } catch (err) {
-        // Closing called it off: the next process starts it.
-        if (!this.#closed.signal.aborted) this.#fail(entry, err);
-      } finally {
-        delete entry.control.start;
-      }
-    };
-    this.#background('container.start-failed', guid, start());
+    entry.start = enough;
+    this.#background('container.start-failed', guid, this.#start(entry, order, enough.signal));
   }
 
   async #start(entry: Entry, order: RunOrder, signal: AbortSignal): Promise<void> {
-    const { words, images, network, executor, owner, provider, publish_address } = this.deps;
-    const { guid, kind, demand } = entry.record.reservation;
-    const voice = this.#voiceOf(entry);
-    // No machine without a record of its container.
-    await this.#save(entry);
-    signal.throwIfAborted();
-    voice?.cell(words.creating(guid));
-    const image = await images.imageFor(
-      order,
-      {
-        begin: ({ artifact, log_source }) =>
-          artifact && voice?.line({ source: log_source, stream: 'out', text: words.downloading(artifact) }),
-        done: ({ artifact, log_source }, bytes) =>
-          artifact && voice?.line({ source: log_source, stream: 'out', text: words.downloaded(artifact, bytes) }),
-      },
-      signal,
-    );
-    const traits = { owner, provider, publish_address, network: await network() };
-    const spec = specOf({ guid, kind, demand, order, image }, traits);
-    signal.throwIfAborted();
-    await executor.run(spec);
-    this.#refresh(guid);
-    this.#follow(entry);
-    if (entry.record.stopped) this.#halt(guid);
-  }
-
-  #fail(entry: Entry, err: unknown): void {
-    const { words, log } = this.deps;
-    const { reservation, order, stopped } = entry.record;
+    const { reservation } = entry.record;
     const { guid } = reservation;
-    if (stopped) {
-      this.#complete(entry, this.#unstarted());
-      return;
+    const narrator = (entry.narrator ??= this.#narratorFor(guid, order));
+    try {
+      // No machine without a record of its container.
+      await this.#save(entry);
+      signal.throwIfAborted();
+      await startMachine({ reservation, order, narrator }, this.deps, signal);
+      this.#refresh(guid);
+      this.#follow(entry);
+      if (entry.record.stopped) this.#halt(guid);
+    } catch (err) {
+      // Closing called it off: the next process starts it.
+      if (this.#closed.signal.aborted) return;
+      const { words, log } = this.deps;
+      log.warn({ err, guid }, 'container.not-started');
+      const { stopped } = entry.record;
+      this.#complete(entry, stopped ? this.#unstarted() : failureOf(err, guid, order.logs.source, narrator, words));
+    } finally {
+      delete entry.start;
     }
-    const failure = err instanceof StartFailure ? err : undefined;
-    const reason = failure?.message ?? `failed to create container: ${messageOf(err)}`;
-    log.warn({ err, guid }, 'container.not-started');
-    const said = failure
-      ? [failure.message, failure.detail].filter((text) => text !== '')
-      : [words.failedToCreate(guid, messageOf(err))];
-    const source = order?.logs.source ?? '';
-    this.#say(
-      entry,
-      failure ? said.map((text) => ({ source, text, stream: 'err' })) : said.map((text) => ({ text, stream: 'err' })),
-    );
-    this.#complete(entry, { failed: true, reason, retryable: failure?.retryable ?? true });
   }
 
   /** Ends a container that has no machine. */
@@ -386,47 +319,12 @@ export class CellContainers implements Containers {
     this.#background('container.stop-failed', guid, executor.stop(guid, GRACE_MS));
   }
 
-  /** Tells what the machine says, from where we left off to its end, and then how it ended. */
-  #follow(entry: Entry): void {
-    if (entry.told) return;
-    const { guid } = entry.record.reservation;
-    const enough = new AbortController();
-    entry.control.tail = enough;
-    entry.told = this.#tellAll(entry, enough.signal).catch((err: unknown) => {
-      if (!enough.signal.aborted) this.deps.log.error({ err, guid }, 'container.log-lost');
+  #follow({ narrator, record }: Entry): void {
+    const { guid } = record.reservation;
+    narrator?.follow(() => {
+      const entry = this.#entries.get(guid);
+      return entry && endOf(entry.record, this.deps.executor.get(guid));
     });
-  }
-
-  async #tellAll(entry: Entry, signal: AbortSignal): Promise<void> {
-    const { executor, words } = this.deps;
-    const { guid } = entry.record.reservation;
-    const from = this.#cursors.get(guid) ?? BEGINNING;
-    await tail(
-      executor,
-      guid,
-      from,
-      (line, place) => {
-        this.#relay(entry, line);
-        this.#cursors.set(guid, { ...(this.#cursors.get(guid) ?? BEGINNING), ...place });
-      },
-      signal,
-    );
-    const end = endOf(entry.record, executor.get(guid));
-    const cursor = this.#cursors.get(guid) ?? BEGINNING;
-    if (!end || cursor.told === 'completed') return;
-    this.#say(entry, lastLines(end, words));
-    this.#cursors.set(guid, { ...cursor, told: 'completed' });
-  }
-
-  #relay(entry: Entry, { stream, text, at }: LogLine): void {
-    const { order } = entry.record;
-    if (!order) return;
-    const { launch, logs } = order;
-    const voice = this.#voiceOf(entry);
-    if (stream === 'kernel') voice?.line({ source: logs.source, stream: 'out', text, at });
-    else if (!launch.suppress_output) {
-      voice?.line({ source: launch.log_source, stream: stream === 'stderr' ? 'err' : 'out', text, at });
-    }
   }
 
   async #remove(entry: Entry): Promise<void> {
@@ -434,20 +332,20 @@ export class CellContainers implements Containers {
     const { guid } = entry.record.reservation;
     this.stop(guid);
     await this.#completed(guid);
-    await entry.told;
+    await entry.narrator?.done();
     this.#closed.signal.throwIfAborted();
-    const voice = this.#voiceOf(entry);
-    voice?.cell(words.destroying(guid));
+    const { narrator } = entry;
+    narrator?.cell(words.destroying(guid));
     try {
       // The record first: a machine without one is taken for what it is at the next start.
       entry.gone = true;
       await this.#saves.push(guid, () => this.#records.remove(guid));
       await this.#clearAway(guid);
     } catch (err) {
-      voice?.cell(words.failedToDestroy(guid), 'err');
+      narrator?.cell(words.failedToDestroy(guid), 'err');
       throw err;
     }
-    voice?.cell(words.destroyed(guid));
+    narrator?.cell(words.destroyed(guid));
     this.#entries.delete(guid);
     this.#cursors.forget(guid);
     this.#notify(guid);
@@ -506,8 +404,8 @@ export class CellContainers implements Containers {
   #after(entry: Entry, at: number, what: () => void): void {
     const { clock } = this.deps;
     const timer = new AbortController();
-    entry.control.timer?.abort();
-    entry.control.timer = timer;
+    entry.timer?.abort();
+    entry.timer = timer;
     clock.sleep(Math.max(0, at - clock.now()), timer.signal).then(what, () => undefined);
   }
 
@@ -527,6 +425,3 @@ export class CellContainers implements Containers {
     });
   }
 }
-
-/** Nothing was told yet. */
-const BEGINNING: Cursor = { at: 0, count: 0, told: 'reserved' };

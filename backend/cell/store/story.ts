@@ -1,17 +1,10 @@
 import { PHASES, type Exit, type Phase } from '../../../executor/model.js';
-import type { LogStream } from '../../logs/sink.js';
+import type { Line } from '../../logs/voice.js';
 import type { Container } from '../model.js';
 import type { EndedContainer, Words } from './words.js';
 
-/** A line about a container. Without a source it is the cell's own word, beyond the rate limit. */
-export interface Line {
-  source?: string;
-  text: string;
-  stream: LogStream;
-}
-
 const rank = (phase: Phase): number => PHASES.indexOf(phase);
-const say = (text: string, source?: string, stream: LogStream = 'out'): Line => ({
+const say = (text: string, source?: string, stream: Line['stream'] = 'out'): Line => ({
   text,
   stream,
   ...(source === undefined ? {} : { source }),
