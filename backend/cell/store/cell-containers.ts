@@ -24,10 +24,12 @@ export interface ContainersDeps extends Omit<StarterDeps, 'executor'>, Omit<Narr
   address: string;
   /** What a machine costs on top of its application's memory, MB; grows at most linearly with it. */
   overheadMb: (memory_mb: number) => number;
+  /** A reservation that nobody takes into use is given up after this long; default a minute. */
+  reserved_ms?: number;
 }
 
-/** A reservation that nobody takes into use is given up after this long (Diego's `reserved_expiration_time`). */
-export const RESERVED_MS = 60_000;
+/** Diego's `reserved_expiration_time`. */
+const RESERVED_MS = 60_000;
 
 /** One container while this process looks after it. */
 interface Entry {
@@ -233,7 +235,7 @@ export class CellContainers implements Containers {
     // An end is final, also when nothing is left to read it from.
     const now = before.state === 'completed' ? before : this.#viewOf(entry.record);
     entry.view = now;
-    entry.narrator?.progress(before, now, this.deps.executor.get(guid)?.exit);
+    entry.narrator?.progress(before, now, this.deps.executor.get(guid));
     if (!hasChanged(before, now)) return;
     if (now.state === 'running') this.#endInTime(entry);
     if (now.state === 'completed') entry.timer?.abort();
@@ -380,7 +382,7 @@ export class CellContainers implements Containers {
 
   #expireLater(entry: Entry): void {
     const { reservation, reserved_at } = entry.record;
-    this.#after(entry, reserved_at + RESERVED_MS, () => {
+    this.#after(entry, reserved_at + (this.deps.reserved_ms ?? RESERVED_MS), () => {
       if (entry.view.state !== 'reserved') return;
       this.deps.log.warn({ guid: reservation.guid }, 'container.expired');
       this.#complete(entry, { failed: true, reason: this.deps.words.expired, retryable: false });

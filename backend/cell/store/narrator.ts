@@ -1,7 +1,7 @@
 import type { Clock } from '../../../core/clock.js';
 import type { Log } from '../../../core/log.js';
 import type { Executor } from '../../../executor/executor.js';
-import type { Exit, LogLine } from '../../../executor/model.js';
+import type { Instance, LogLine } from '../../../executor/model.js';
 import type { Cursor, Cursors } from '../../logs/cursors.js';
 import type { Sink } from '../../logs/sink.js';
 import { tail } from '../../logs/tail.js';
@@ -55,10 +55,12 @@ export class Narrator {
   }
 
   /** Tells what is new since the last time, but for the end. */
-  progress(before: Container, now: Container, exit: Exit | undefined): void {
+  progress(before: Container, now: Container, instance: Instance | undefined): void {
     const cursor = this.#cursor;
-    const reached = furthest(now, exit);
-    for (const line of progressLines(cursor.told, before, now, reached, this.deps.words)) this.say(line);
+    const reached = furthest(now, instance?.exit);
+    const ending = instance?.ending !== undefined;
+    for (const line of progressLines({ told: cursor.told, reached, before, now, ending }, this.deps.words))
+      this.say(line);
     if (reached !== cursor.told && cursor.told !== 'completed') this.#move({ told: reached });
   }
 

@@ -10,11 +10,21 @@ const say = (text: string, source?: string, stream: Line['stream'] = 'out'): Lin
   ...(source === undefined ? {} : { source }),
 });
 
+export interface Progress {
+  told: Phase;
+  /** Where it is, or was last before its end. */
+  reached: Phase;
+  before: Container;
+  now: Container;
+  /** We are ending it: that it takes no more traffic is nothing its readiness check found. */
+  ending: boolean;
+}
+
 /**
  * What is said when a container has come from `told` to where it is now, in order: states that went by unseen are
  * told as well. Its end is told by `lastLines`.
  */
-export function progressLines(told: Phase, before: Container, now: Container, reached: Phase, words: Words): Line[] {
+export function progressLines({ told, reached, before, now, ending }: Progress, words: Words): Line[] {
   const { order } = now;
   if (!order) return [];
   const passes = (phase: Phase): boolean => rank(told) < rank(phase) && rank(phase) <= rank(reached);
@@ -27,7 +37,7 @@ export function progressLines(told: Phase, before: Container, now: Container, re
     if (health.readiness.length > 0) lines.push(say(words.readinessMonitoring, health.log_source));
   }
   if (passes('running') && watched) lines.push(say(words.healthy, logs.source));
-  if (health.readiness.length > 0 && now.state === 'running' && now.routable !== before.routable) {
+  if (health.readiness.length > 0 && now.state === 'running' && now.routable !== before.routable && !ending) {
     lines.push(say(now.routable ? words.ready : words.notReady, health.log_source));
   }
   return lines;
