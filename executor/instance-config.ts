@@ -22,6 +22,7 @@ export function makeInstanceConfig(spec: InstanceSpec, image: Image): Omit<Insta
     ...(spec.result_file === undefined ? {} : { result_file: spec.result_file }),
     ...(spec.uid === undefined ? {} : { uid: spec.uid }),
     ...(spec.nofile === undefined ? {} : { nofile: spec.nofile }),
+    ...(spec.max_pids === undefined ? {} : { max_pids: spec.max_pids }),
   };
 }
 

@@ -85,6 +85,8 @@ export interface InstanceConfig {
   uid?: number;
   /** How many files it may have open. */
   nofile?: number;
+  /** How many processes and threads it may have. */
+  max_pids?: number;
 }
 
 export interface InstanceNet {
@@ -154,6 +156,7 @@ export interface InstanceSpec {
   result_file?: string;
   uid?: number;
   nofile?: number;
+  max_pids?: number;
   hostname: string;
   limits: Limits;
   ports: PortMapping[];

@@ -130,7 +130,7 @@ describe('a container', () => {
     const { health } = anOrder();
     cell.start('deaf', anOrder({ health: { ...health, start_timeout_ms: 60 } }, { FAKE_DEAF: '1' }));
     expect(await cell.until('deaf', is('completed'))).toMatchObject({ outcome: { reason: 'start_timeout 0' } });
-    const liveness = [{ check: { kind: 'http' as const, port: 9, path: '/', timeout_ms: 50 }, interval_ms: 10 }];
+    const liveness = [{ check: { kind: 'http' as const, port: 9, path: '/', timeout_ms: 50 }, interval_ms: 200 }];
     const readiness = [{ check, interval_ms: 10 }];
     cell.start('sick', anOrder({ health: { ...health, liveness, readiness } }));
     expect(await cell.until('sick', is('running'))).toMatchObject({ routable: false });
