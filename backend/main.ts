@@ -18,7 +18,7 @@ import type { Finding, Probe } from '../executor/providers/provider.js';
 import { createExecutor } from '../executor/runner.js';
 import { buildImage } from '../stager/build.js';
 import { Apps } from './api/instances/apps.js';
-import { AppRecords } from './api/instances/record.js';
+import { openAppRecords } from './api/instances/record.js';
 import type { Parts } from './api/parts.js';
 import type { DoctorReport } from './api/schema/system.js';
 import { uploadsDir } from './api/upload.js';
@@ -101,7 +101,7 @@ async function makeParts(config: Config, log: Log, exit: () => void): Promise<Pa
   let known: Probe | undefined;
   const probe = async (signal: AbortSignal): Promise<Probe> => (known = await provider().probe(signal));
   const apps = new Apps({
-    ...{ executor, images, clock, log, records: new AppRecords(paths.apps, log) },
+    ...{ executor, images, clock, log, records: openAppRecords(paths.apps, log) },
     defaults: async (order) => {
       const chosen = provider(order.provider);
       const { accelerator } = await chosen.probe(AbortSignal.timeout(30_000));

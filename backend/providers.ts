@@ -30,7 +30,7 @@ export async function makeProviders(config: Config, log: Log): Promise<ProviderS
       );
     },
     close: () => {
-      for (const provider of map.values()) if (provider instanceof QemuProvider) provider.close();
+      for (const provider of map.values()) provider.close?.();
     },
   };
 }
@@ -53,6 +53,6 @@ async function make(name: ProviderName, config: Config, log: Log): Promise<Provi
 
 /** The best network that works here. */
 export async function networkFor(provider: Provider): Promise<NetworkMode> {
-  if (provider instanceof QemuProvider) return (await provider.chooseNetwork()).mode;
+  if (provider.chooseNetwork) return (await provider.chooseNetwork()).mode;
   return provider.capabilities.network.includes('isolated') ? 'isolated' : 'none';
 }

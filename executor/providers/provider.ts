@@ -5,6 +5,7 @@ import type {
   Key,
   Exit,
   PortMapping,
+  NetworkMode,
   NetworkSpec,
   ProviderName,
   StreamName,
@@ -35,6 +36,12 @@ export interface Capabilities {
   /** Kernel lines and application lines, and the latter's stderr, come apart. */
   separateStreams: boolean;
   network: readonly NetworkSpec['mode'][];
+}
+
+export interface NetworkChoice {
+  mode: NetworkMode;
+  /** Why the machine gets less than the best. */
+  finding?: Finding;
 }
 
 /** All a provider needs to power a machine on. */
@@ -104,6 +111,10 @@ export interface Provider {
   reaches(handle: MachineHandle, guestPort: number, timeoutMs: number, signal: AbortSignal): Promise<boolean>;
   /** Where an HTTP check reaches this guest port from here, if anywhere. */
   endpoint(handle: MachineHandle, guestPort: number): { host: string; port: number } | undefined;
+  /** The best network that machines get here. Absent: the best of `capabilities.network`. */
+  chooseNetwork?(): Promise<NetworkChoice>;
+  /** Ends our watching; the machines go on. The object is of no use afterwards. */
+  close?(): void;
   /** Resource use right now; undefined when it cannot be known. */
   usage?(handle: MachineHandle): Promise<MachineUsage | undefined>;
 }

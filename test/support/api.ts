@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { Apps } from '../../backend/api/instances/apps.js';
 import type { OrderDefaults } from '../../backend/api/instances/order.js';
-import { AppRecords } from '../../backend/api/instances/record.js';
+import { openAppRecords } from '../../backend/api/instances/record.js';
 import type { Images, Parts, StoredImage } from '../../backend/api/parts.js';
 import { systemClock } from '../../core/clock.js';
 import { UnikError } from '../../core/errors.js';
@@ -80,7 +80,7 @@ export async function memoryParts(change: Partial<Parts> = {}): Promise<{
   const home = await mkdtemp(join(tmpdir(), 'unik-api-'));
   const executor = new MemoryExecutor();
   const images = change.images ?? oneImage();
-  const records = new AppRecords(join(home, 'apps'), noLog);
+  const records = openAppRecords(join(home, 'apps'), noLog);
   const deps = { executor, records, images, defaults: async () => DEFAULTS, clock: systemClock, log: noLog };
   const parts: Parts = {
     home,

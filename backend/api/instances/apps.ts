@@ -311,7 +311,7 @@ export class Apps {
   }
 
   #save(app: App): Promise<void> {
-    return this.deps.records.save(app);
+    return this.deps.records.save(app.id, app);
   }
 
   #failed(app: App, err: unknown): void {

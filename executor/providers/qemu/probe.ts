@@ -1,15 +1,8 @@
 import { access, constants, mkdir } from 'node:fs/promises';
 import { messageOf } from '../../../core/errors.js';
 import { run } from '../../../core/process.js';
-import type { NetworkMode } from '../../model.js';
-import type { Finding, Probe } from '../provider.js';
+import type { Finding, NetworkChoice, Probe } from '../provider.js';
 import { chooseAccelerator, type AcceleratorChoice } from './accel.js';
-
-export interface NetworkChoice {
-  mode: NetworkMode;
-  /** Why the machine gets less than the best; absent for `tap` as root and `user` otherwise. */
-  finding?: Finding;
-}
 
 export interface HostProbeOptions {
   home: string;

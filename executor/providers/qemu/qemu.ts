@@ -14,6 +14,7 @@ import type {
   MachineExit,
   MachineSpec,
   MachineUsage,
+  NetworkChoice,
   Probe,
   Provider,
 } from '../provider.js';
@@ -33,7 +34,7 @@ import { publishedEndpoint, type Network, type NetPlan, type NetworkContext } fr
 import { noNetwork } from './net/none.js';
 import { tapNetwork } from './net/tap.js';
 import { userNetwork } from './net/user.js';
-import { HostProbe, type NetworkChoice } from './probe.js';
+import { HostProbe } from './probe.js';
 import { handleOf, Machines, type MachineFolder, type MachineRecord } from './record.js';
 import { usageOf } from './usage.js';
 

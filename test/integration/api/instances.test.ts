@@ -3,7 +3,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { appLogs } from '../../../backend/api/instances/logs.js';
 import { Apps } from '../../../backend/api/instances/apps.js';
-import { AppRecords } from '../../../backend/api/instances/record.js';
+import { openAppRecords } from '../../../backend/api/instances/record.js';
 import { instanceRequest, type InstanceRequest } from '../../../backend/api/schema/instances.js';
 import { systemClock } from '../../../core/clock.js';
 import { UnikError } from '../../../core/errors.js';
@@ -28,7 +28,7 @@ const order = (request: Partial<InstanceRequest> = {}) =>
 
 /** The same home with a new process. */
 async function restarted(home: string, executor: MemoryExecutor): Promise<Apps> {
-  const records = new AppRecords(join(home, 'apps'), noLog);
+  const records = openAppRecords(join(home, 'apps'), noLog);
   const apps = new Apps({
     ...{ executor, records, images: oneImage(), defaults: async () => DEFAULTS, clock: systemClock, log: noLog },
   });
