@@ -52,6 +52,8 @@ export interface EgressRule {
   protocol: 'tcp' | 'udp' | 'icmp' | 'all';
   destinations: string[];
   ports?: { start: number; end: number }[];
+  /** Of `icmp` only: which messages; -1 for any. Absent: all. */
+  icmp?: { type: number; code: number };
 }
 
 export const NETWORK_MODES = ['tap', 'user', 'isolated', 'none'] as const;
