@@ -11,6 +11,7 @@ import { buffer } from 'node:stream/consumers';
 import type { Container, RunOrder } from '../../backend/cell/model.js';
 import { createDroplets } from '../../backend/cell/images/droplets.js';
 import { CellContainers } from '../../backend/cell/store/cell-containers.js';
+import { createWords } from '../../backend/convert/words.js';
 import { systemClock } from '../../core/clock.js';
 import { noLog } from '../../core/log.js';
 import { linux } from '../../executor/guests/linux/index.js';
@@ -22,7 +23,6 @@ import type { Executor } from '../../executor/executor.js';
 import { createFetcher } from '../../stager/actions/fetch.js';
 import { buildImage } from '../../stager/build.js';
 import { anOrder, aReservation, Heard, is, untilContainer } from '../support/cell.js';
-import { plainWords } from '../support/cell-words.js';
 import { OWNER } from '../support/executor.js';
 import { buildBehave } from '../support/fixture-apps.js';
 import { testKernel, whyNoGuest } from '../support/guest.js';
@@ -96,7 +96,13 @@ const mode = process.getuid?.() === 0 ? 'tap' : 'isolated';
       fetcher = createFetcher({ folder: join(home, 'fetch'), max_bytes: 1e9, clock: systemClock, log: noLog });
       containers = new CellContainers({
         ...{ owner: OWNER, provider: 'qemu', home: join(home, 'cell'), executor, sink: heard },
-        ...{ clock: systemClock, log: noLog, words: plainWords, address: '127.0.0.1', publish_address: '127.0.0.1' },
+        ...{
+          clock: systemClock,
+          log: noLog,
+          words: createWords('cell-1'),
+          address: '127.0.0.1',
+          publish_address: '127.0.0.1',
+        },
         images: createDroplets({
           store: new ImageStore(join(home, 'images')),
           fetcher,
@@ -140,18 +146,23 @@ const mode = process.getuid?.() === 0 ? 'tap' : 'isolated';
     const net = containers.netInfo('lrp-1');
     const port = net?.ports[0]?.host_port ?? 0;
     const ask = async (path: string): Promise<string> => (await fetch(`http://127.0.0.1:${port}${path}`)).text();
-    expect(await ask('/env/CF_INSTANCE_PORTS')).toBe(JSON.stringify([{ container_port: 8080, host_port: port }]));
+    expect(await ask('/env/CF_INSTANCE_PORTS')).toBe(JSON.stringify([{ external: port, internal: 8080 }]));
     expect(await ask('/env/CF_INSTANCE_INTERNAL_IP')).toBe(net?.instance_address);
     await reopen();
     expect(containers.get('lrp-1')).toMatchObject({ state: 'running', net });
     await ask('/say/hello');
     expect(await containers.usage('lrp-1')).toMatchObject({ memory_quota_bytes: 64 * 2 ** 20 });
     containers.stop('lrp-1');
-    expect(await until('lrp-1', is('completed'))).toMatchObject({ stopped: true, outcome: { failed: false } });
+    expect(await until('lrp-1', is('completed'))).toMatchObject({ stopped: true, outcome: { reason: 'cancelled' } });
     await containers.delete('lrp-1');
     expect(await readdir(join(home, 'machines'))).toEqual([]);
     expect(heard.lines).toEqual(
-      expect.arrayContaining(['CELL out downloading droplet', 'APP/PROC/WEB out hello', 'APP/PROC/WEB err hello']),
+      expect.arrayContaining([
+        'CELL out Downloading droplet...',
+        'CELL out Container became healthy',
+        'APP/PROC/WEB out hello',
+        'APP/PROC/WEB err hello',
+      ]),
     );
   }, 120_000);
 
@@ -162,13 +173,13 @@ const mode = process.getuid?.() === 0 ? 'tap' : 'isolated';
     containers.run(
       'task-1',
       order({
-        launch: { ...launch, command: { kind: 'program', argv: ['/home/vcap/app/behave', 'exit', '3'] }, user: 'root' },
+        launch: { ...launch, command: { kind: 'program', argv: ['/home/vcap/app/behave', 'exit', '0'] }, user: 'root' },
         ...{ health: { ...health, startup: [] }, ports: [] },
         ...{ files: { '/etc/cf-service-bindings/told': 'forty-two' }, result_file: '/etc/cf-service-bindings/told' },
       }),
     );
     const ended = await until('task-1', is('completed'));
-    expect(ended).toMatchObject({ outcome: { reason: 'exited 3', result: 'forty-two' } });
+    expect(ended).toMatchObject({ outcome: { failed: false, reason: '', result: 'forty-two' } });
     await containers.delete('task-1');
     expect(downloads).toBe(1);
   }, 60_000);

@@ -108,7 +108,7 @@ describe('the image of a droplet', () => {
     await expect(bring(aDownload(over()))).rejects.toMatchObject({
       message: expect.stringMatching(reason),
       detail: expect.stringMatching(detail),
-      retryable: false,
+      outcome: { failed: true, retryable: false },
     });
     expect(await store.list()).toEqual([]);
   });
