@@ -58,7 +58,7 @@ export function createAuctioneer(parts: AuctioneerParts): Auctioneer {
     const { work, failed: lost } = place([...traces.keys()], states, policy);
     await Promise.all(lost.map(({ item, error }) => failed(item, error, traces.get(item) ?? '')));
     const given = [...work].map(([cell_id, chosen]) => commit(known.get(cell_id), chosen, traces));
-    await Promise.race([Promise.all(given), clock.sleep(patience_ms, stop.signal)]).catch(ignoreAbort);
+    await patiently(Promise.all(given));
   }
 
   async function statesOf(known: ReadonlyMap<string, CellPresence>): Promise<CellState[]> {
@@ -90,9 +90,17 @@ export function createAuctioneer(parts: AuctioneerParts): Auctioneer {
         }
       }),
     );
-    const patience = some.then(() => clock.sleep(patience_ms, stop.signal)).catch(ignoreAbort);
-    await Promise.race([all, patience]);
+    await Promise.race([all, some]);
+    await patiently(all);
     return [...found];
+  }
+
+  /** Until it is done, or patience or this auctioneer ends. */
+  async function patiently(work: Promise<unknown>): Promise<void> {
+    const done = new AbortController();
+    const limit = clock.sleep(patience_ms, AbortSignal.any([stop.signal, done.signal])).catch(ignoreAbort);
+    await Promise.race([work, limit]);
+    done.abort();
   }
 
   async function commit(cell: CellPresence | undefined, chosen: Item[], traces: Map<Item, string>): Promise<void> {
