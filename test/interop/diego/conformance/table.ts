@@ -1,0 +1,5 @@
+import type { Case } from './case.js';
+import { locketCases } from './locket.js';
+
+/** Every case, in families. */
+export const CASES: Case[] = [...locketCases];
