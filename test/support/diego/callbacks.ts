@@ -2,7 +2,6 @@ import { once } from 'node:events';
 import { createServer } from 'node:https';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { TLSSocket } from 'node:tls';
 import type { Identity } from '../../../backend/wire/bbs.js';
 import { Journal } from './journal.js';
 
@@ -10,8 +9,6 @@ export interface Callback {
   at: number;
   path: string;
   headers: IncomingHttpHeaders;
-  /** Of the client certificate shown. */
-  common_name: string | undefined;
   body: Record<string, unknown>;
   text: string;
 }
@@ -34,11 +31,10 @@ export async function listenForCallbacks(tls: Identity): Promise<CallbackSink> {
     request.on('end', () => {
       const text = Buffer.concat(chunks).toString();
       const path = request.url ?? '';
-      const common_name = (request.socket as TLSSocket).getPeerCertificate().subject.CN;
       const body = JSON.parse(text) as Record<string, unknown>;
       const script = scripts.get(path) ?? [200];
       const status = script.length > 1 ? script.shift() : script[0];
-      seen.add({ at: Date.now(), path, headers: request.headers, common_name: [common_name].flat()[0], body, text });
+      seen.add({ at: Date.now(), path, headers: request.headers, body, text });
       response.writeHead(status ?? 200).end();
     });
   });

@@ -107,6 +107,8 @@ export class TestCell {
   starting = 0;
   evacuating = false;
   readonly owner = randomUUID();
+  /** Does it beat? */
+  isPresent = false;
   #beat: NodeJS.Timeout | undefined;
 
   private constructor(
@@ -149,6 +151,7 @@ export class TestCell {
   /** Registers in Locket and beats until `vanish` or `withdraw`. */
   async present(): Promise<void> {
     await this.#lock();
+    this.isPresent = true;
     clearInterval(this.#beat);
     // A beat that fails is followed by the next one, as a rep does it.
     this.#beat = setInterval(() => void this.#lock().catch(() => undefined), BEAT_MS);
@@ -156,12 +159,13 @@ export class TestCell {
 
   /** Releases the presence: gone at once. */
   async withdraw(): Promise<void> {
-    clearInterval(this.#beat);
+    this.vanish();
     await this.locket.release({ key: this.id, owner: this.owner });
   }
 
   /** Stops beating: gone when the TTL is over. */
   vanish(): void {
+    this.isPresent = false;
     clearInterval(this.#beat);
   }
 

@@ -1,5 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import { request } from 'node:https';
 import { setTimeout as delay } from 'node:timers/promises';
 import { systemClock } from '../../../../core/clock.js';
 import { BbsError, createBbs, type Bbs, type Identity } from '../../../../backend/wire/bbs.js';
@@ -71,6 +74,7 @@ export class Bench {
   readonly domain = `domain-${this.id}`;
   readonly stack = `stack-${this.id}`;
   readonly #undo: (() => Promise<void> | void)[] = [];
+  readonly #cells: TestCell[] = [];
   #names = 0;
 
   constructor(readonly ground: Ground) {}
@@ -98,6 +102,7 @@ export class Bench {
     const full = { id: this.name('cell'), stacks: [this.stack], ...setup };
     const cell = await TestCell.listen(full, this.ground.tls, this.bbs, this.locket);
     this.#undo.push(() => cell.close());
+    this.#cells.push(cell);
     return cell;
   }
 
@@ -125,6 +130,8 @@ export class Bench {
       disk_mb: 64,
       max_pids: 10,
       log_guid: `log-${process_guid}`,
+      metrics_guid: `log-${process_guid}`,
+      metric_tags: { source_id: { static: `log-${process_guid}` } },
       action: { run_action: { path: '/bin/app', user: 'vcap' } },
       ...over,
       process_guid,
@@ -134,14 +141,44 @@ export class Bench {
   /** Desires an LRP; its process guid. */
   async desire(over: Sent<DesiredLRP> = {}): Promise<string> {
     const desired_lrp = this.lrp(over);
+    await this.noticed();
     await this.bbs.call('desire_lrp', { desired_lrp });
     return desired_lrp.process_guid;
   }
 
   /** Desires a task; its guid. */
   async desireTask(over: Sent<Messages['models.TaskDefinition']> = {}, guid = this.name('task')): Promise<string> {
+    await this.noticed();
     await this.bbs.call('desire_task', { task_definition: this.task(over), task_guid: guid, domain: this.domain });
     return guid;
+  }
+
+  /**
+   * The auctioneer reads the states of cells first and takes the waiting work afterwards, so work may meet states that
+   * are older than itself. Here an auction is made to happen, and the cells of this case are waited for.
+   */
+  async noticed(): Promise<void> {
+    const since = Date.now();
+    const cells = this.#cells.filter(({ isPresent }) => isPresent);
+    if (cells.length === 0) return;
+    const lrp = { process_guid: this.name('nobody'), domain: this.domain, indices: [0], RootFs: 'preloaded:nowhere' };
+    await this.auction('lrps', [
+      { ...lrp, MemoryMB: 1, DiskMB: 1, MaxPids: 0, PlacementTags: null, VolumeDrivers: null },
+    ]);
+    const asked = (cell: TestCell) =>
+      cell.seen.wait('/state', this.times.patience_ms, ({ kind, at }) => kind === 'state' && at >= since);
+    await Promise.all(cells.map(asked));
+  }
+
+  /** Gives work to the auctioneer itself; its status and answer. */
+  async auction(what: 'lrps' | 'tasks', body: unknown): Promise<[number, string]> {
+    const url = new URL(`/v1/${what}`, this.ground.diego.auctioneer_url);
+    const sent = request(url, { method: 'POST', agent: false, timeout: 10_000, ...this.ground.tls });
+    sent.end(JSON.stringify(body));
+    const [response] = (await once(sent, 'response')) as [IncomingMessage];
+    let text = '';
+    for await (const chunk of response) text += String(chunk);
+    return [response.statusCode ?? 0, text.trim()];
   }
 
   task(over: Sent<Messages['models.TaskDefinition']> = {}) {

@@ -8,6 +8,8 @@ export interface Grounds {
   quiet: Ground;
 }
 
+export type Failure = Error | undefined;
+
 /** Cases that run side by side. Most of their time is waiting. */
 const SIDE_BY_SIDE = 12;
 const CASE_MS = 90_000;
@@ -21,7 +23,7 @@ export function describeCases(title: string, table: readonly Case[], prepare: ()
   const cases = table.filter(({ name }) => name.includes(CHOSEN));
   describe(title, () => {
     let grounds: Grounds | undefined;
-    let outcomes = new Map<string, Promise<unknown>>();
+    let outcomes = new Map<string, Promise<Failure>>();
     beforeAll(async () => {
       grounds = await prepare();
       outcomes = runAll(cases, grounds);
@@ -38,7 +40,7 @@ export function describeCases(title: string, table: readonly Case[], prepare: ()
       '%s',
       async (name) => {
         const failure = await outcomes.get(name);
-        if (failure !== undefined) throw failure;
+        if (failure) throw failure;
       },
       TABLE_MS,
     );
@@ -46,17 +48,17 @@ export function describeCases(title: string, table: readonly Case[], prepare: ()
 }
 
 /** Runs one case on one ground; what it threw, if it did. */
-export async function runCase(one: Case, ground: Ground): Promise<unknown> {
+export async function runCase(one: Case, ground: Ground): Promise<Failure> {
   const bench = new Bench(ground);
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise((_, reject) => {
+  const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`case not done within ${CASE_MS} ms`)), CASE_MS);
   });
   try {
     await Promise.race([one.steps(bench), late]);
     return undefined;
   } catch (err) {
-    return err ?? new Error('the case threw nothing');
+    return asError(err);
   } finally {
     clearTimeout(timer);
     await bench.close();
@@ -64,15 +66,15 @@ export async function runCase(one: Case, ground: Ground): Promise<unknown> {
 }
 
 /** Long cases at once, the others a few at a time, and then each that must be alone. */
-function runAll(cases: readonly Case[], grounds: Grounds): Map<string, Promise<unknown>> {
-  const settle = new Map<string, (outcome: unknown) => void>();
+function runAll(cases: readonly Case[], grounds: Grounds): Map<string, Promise<Failure>> {
+  const settle = new Map<string, (outcome: Failure) => void>();
   const outcomes = new Map(
-    cases.map(({ name }) => [name, new Promise<unknown>((resolve) => settle.set(name, resolve))] as const),
+    cases.map(({ name }) => [name, new Promise<Failure>((resolve) => settle.set(name, resolve))] as const),
   );
   const work = async (queue: Case[]): Promise<void> => {
     for (let one = queue.shift(); one; one = queue.shift()) {
       // Clearing up after a case may fail as well.
-      const outcome = await runCase(one, grounds[one.on ?? 'quick']).catch((err: unknown) => err);
+      const outcome = await runCase(one, grounds[one.on ?? 'quick']).catch(asError);
       settle.get(one.name)?.(outcome);
     }
   };
@@ -81,4 +83,8 @@ function runAll(cases: readonly Case[], grounds: Grounds): Map<string, Promise<u
   const long = cases.filter(({ long }) => long).map((one) => work([one]));
   void Promise.all([...workers, ...long]).then(() => work(cases.filter(({ alone }) => alone)));
   return outcomes;
+}
+
+function asError(err: unknown): Error {
+  return err instanceof Error ? err : new Error(String(err));
 }

@@ -1,5 +1,9 @@
+import { auctionCases } from './auction.js';
 import type { Case } from './case.js';
+import { desiredCases } from './desired.js';
+import { domainCases } from './domains.js';
 import { locketCases } from './locket.js';
+import { protocolCases } from './protocol.js';
 
 /** Every case, in families. */
-export const CASES: Case[] = [...locketCases];
+export const CASES: Case[] = [...protocolCases, ...locketCases, ...domainCases, ...desiredCases, ...auctionCases];
