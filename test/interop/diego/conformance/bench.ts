@@ -28,6 +28,10 @@ export interface Times {
   stale_ms: number;
   /** The first back-off, after the third crash. Diego: 30 s. */
   backoff_ms: number;
+  /** A task that waits longer than this has failed. */
+  expire_pending_ms: number;
+  /** A completed task that nobody resolves is deleted after this. */
+  expire_completed_ms: number;
   /** How long a case waits for what should come at once. */
   patience_ms: number;
 }
