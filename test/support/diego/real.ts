@@ -32,12 +32,10 @@ export async function startRealDiego(options: DiegoOptions = {}): Promise<RealDi
     for (const step of undo.splice(0).reverse()) await step();
   };
   try {
-    const [certs, postgres, ports] = await Promise.all([
-      writeCerts(join(dir, 'certs'), ['metron']),
-      startPostgres(['locket', 'bbs']),
-      freePorts(4),
-    ]);
+    const certs = await writeCerts(join(dir, 'certs'), ['metron']);
+    const postgres = await startPostgres(['locket', 'bbs']);
     undo.push(() => postgres.close());
+    const ports = await freePorts(4);
     const [locket = 0, bbs = 0, bbsHealth = 0, auctioneer = 0] = ports;
     const wiring: Wiring = { certs, database: postgres.url, ports: { locket, bbs, bbsHealth, auctioneer } };
     const children = await makeChildren(dir, wiring, options);
