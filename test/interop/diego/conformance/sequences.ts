@@ -202,7 +202,7 @@ export async function play(bbs: Bbs, seed: number): Promise<string[]> {
       const reply = await bbs.call(call, request as never);
       said.push(text({ call, reply }));
     } catch (err) {
-      if (!(err instanceof BbsError)) throw err;
+      if (!(err instanceof BbsError)) throw new Error(text({ call, request }), { cause: err });
       said.push(text({ call, error: err.type, message: err.message }));
     }
   };
