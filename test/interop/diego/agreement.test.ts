@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { startEmbeddedDiego } from '../../support/diego/embedded.js';
 import { startRealDiego } from '../../support/diego/real.js';
 import { TestCell } from '../../support/diego/test-cell.js';
 import { describePeer } from '../../support/peers.js';
@@ -23,7 +24,7 @@ describePeer('The embedded control plane agrees with the real one', ['postgres',
   const grounds: Ground[] = [];
   const holes: TestCell[] = [];
   beforeAll(async () => {
-    const started = await Promise.all([startRealDiego(TIMES), startRealDiego(TIMES)]);
+    const started = await Promise.all([startRealDiego(TIMES), startEmbeddedDiego(TIMES)]);
     for (const diego of started) {
       const ground = await prepareGround(diego, TIMES);
       grounds.push(ground);
