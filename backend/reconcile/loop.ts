@@ -58,7 +58,8 @@ export class Reconciler {
   /** Looks at one guid soon. `trace` goes with what is told about it from now on. */
   hint(guid: string, trace?: string): void {
     if (trace) this.#traces.set(guid, trace);
-    void this.#enqueue(guid, () => this.#traces.get(guid));
+    const { containers } = this.#options;
+    void this.#enqueue(guid, () => this.#traces.get(guid) ?? containers.get(guid)?.reservation.trace);
   }
 
   /** From now on nothing is kept here. Idempotent. */

@@ -77,11 +77,20 @@ async function follow(after: After, guid: string, deps: PerformDeps, options: Ca
       deps.containers.stop(guid);
       return 'settled';
     case 'delete':
-      await deps.containers.delete(guid);
+      await given(deps.containers.delete(guid), options.signal);
       return 'settled';
     case 'run':
       return run(guid, deps, options);
   }
+}
+
+/** Waits for `end`, but not beyond our own: a machine may take long, and we may be told to go. */
+function given(end: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const leave = (): void => resolve();
+    signal?.addEventListener('abort', leave, { once: true });
+    end.then(resolve, reject).finally(() => signal?.removeEventListener('abort', leave));
+  });
 }
 
 async function run(guid: string, deps: PerformDeps, options: CallOptions): Promise<Verdict> {

@@ -9,7 +9,7 @@ export class FakeContainers implements Containers {
   readonly #containers = new Map<string, Container>();
   readonly #listeners = new Set<(guid: string) => void>();
   readonly #nets = new Map<string, NetInfo>();
-  readonly #doomed = new Map<string, () => void>();
+  readonly #doomed = new Map<string, (() => void)[]>();
   /** Machines end as soon as they are told to. */
   obedient = true;
   closed = false;
@@ -65,7 +65,7 @@ export class FakeContainers implements Containers {
       this.#forget(guid);
       return Promise.resolve();
     }
-    return new Promise((resolve) => this.#doomed.set(guid, resolve));
+    return new Promise((resolve) => this.#doomed.set(guid, [...(this.#doomed.get(guid) ?? []), resolve]));
   }
 
   subscribe(listener: (guid: string) => void): () => void {
@@ -126,7 +126,7 @@ export class FakeContainers implements Containers {
     const gone = this.#doomed.get(guid);
     if (!gone) return;
     this.#forget(guid);
-    gone();
+    for (const resolve of gone) resolve();
   }
 
   #advance(guid: string, from: Container['state'], change: Partial<Container>): void {
