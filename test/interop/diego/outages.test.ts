@@ -72,11 +72,10 @@ describePeer('a cell through outages', ['postgres', 'locket', 'bbs', 'auctioneer
     await control.running('three', 3);
   }, 300_000);
 
-  const outages: Component[][] = [['bbs'], ['locket'], ['bbs', 'locket']];
+  const outages: { gone: Component[] }[] = [{ gone: ['bbs'] }, { gone: ['locket'] }, { gone: ['bbs', 'locket'] }];
   test.each(outages)(
-    '%s %s gone for a while: apps serve, and afterwards all agree',
-    async (...names) => {
-      const gone = names.filter((name) => name !== undefined);
+    '$gone away for a while: apps serve, and afterwards all agree',
+    async ({ gone }) => {
       await control.desire({ process_guid: 'lasting', droplet, instances: 2 });
       const before = await control.running('lasting', 2, 120_000);
       const [first, second] = before;
