@@ -110,7 +110,7 @@ export const evacuationCases: Case[] = [
   },
   {
     name: 'an instance that the BBS does not know need not be kept',
-    fact: `${SOURCE}`,
+    fact: SOURCE,
     on: 'quiet',
     async steps(t) {
       const cell = await t.cell();
