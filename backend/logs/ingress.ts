@@ -57,7 +57,7 @@ export interface Ingress {
 const BATCH_BYTES = 256 * 1024;
 /** Of an envelope beyond its payload; its tags are shared. */
 const OVERHEAD = 400;
-const CONNECT_MS = 5_000;
+const CONNECT_MS = 1_000;
 const IDLE_MS = 60_000;
 const DEFAULTS = {
   batch: 100,
@@ -134,7 +134,6 @@ class AgentIngress implements Ingress {
     const deadline = setTimeout(() => {
       this.#closed.abort();
       this.#stream?.cancel();
-      agent.close();
     }, timeout_ms);
     await this.#done;
     clearTimeout(deadline);
@@ -200,7 +199,7 @@ class AgentIngress implements Ingress {
     const open = (): Stream => new Stream(agent, this.#now(), stall_ms);
     for (let tries = 1; !this.#closed.signal.aborted; tries++) {
       try {
-        await agent.ready(Date.now() + CONNECT_MS);
+        await agent.ready(Date.now() + CONNECT_MS, this.#closed.signal);
         // With TLS 1.3 a refused certificate shows only once something is asked: ask before lines depend on it.
         const error = this.#isTrusted ? undefined : await open().finish();
         if (error) throw error;

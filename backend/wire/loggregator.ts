@@ -1,5 +1,6 @@
 /** Loggregator's v2 ingress as both sides of it see it (loggregator-api v2/ingress.proto). */
 import { Client, credentials, status, type ClientWritableStream, type ServiceDefinition } from '@grpc/grpc-js';
+import { UnikError } from '../../core/errors.js';
 import type { Messages } from '../../protos/generated.js';
 import { decode, encode, type Sent } from './codec.js';
 import type { Identity } from './bbs.js';
@@ -71,8 +72,8 @@ function fieldHead(field: number, length: number): Buffer {
 }
 
 export interface Agent {
-  /** Settled when a connection stands; rejects at `deadline` (epoch ms). */
-  ready(deadline: number): Promise<void>;
+  /** Settled when a connection stands; throws peer_unreachable at `deadline` (epoch ms), or by the signal. */
+  ready(deadline: number, signal: AbortSignal): Promise<void>;
   open(): Batches;
   close(): void;
 }
@@ -99,8 +100,16 @@ export function createAgent(address: string, tls: Identity, server_name: string)
     'grpc.enable_retries': 0,
   });
   return {
-    ready: (deadline) =>
-      new Promise((resolve, reject) => client.waitForReady(deadline, (err) => (err ? reject(err) : resolve()))),
+    ready: (deadline, signal) =>
+      new Promise((resolve, reject) => {
+        const aborted = (): void => reject(new UnikError('peer_unreachable', `${address}: no longer waited for`));
+        signal.addEventListener('abort', aborted, { once: true });
+        client.waitForReady(deadline, (err) => {
+          signal.removeEventListener('abort', aborted);
+          if (err) reject(new UnikError('peer_unreachable', `${address}: ${err.message}`, { cause: err }));
+          else resolve();
+        });
+      }),
     open: () => openBatches(client),
     close: () => client.close(),
   };

@@ -1,15 +1,19 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { systemClock } from '../../../core/clock.js';
 import { noLog } from '../../../core/log.js';
 import { createIngress, type Ingress, type IngressOptions } from '../../../backend/logs/ingress.js';
 import { createLoggregatorSink } from '../../../backend/logs/loggregator.js';
-import { startAgent, until, type TestAgent } from '../../support/logs/agent.js';
+import { makeAgent, until, type TestAgent } from '../../support/logs/agent.js';
 
 let agent: TestAgent;
 let open: Ingress[];
+beforeAll(async () => {
+  agent = await makeAgent();
+}, 60_000);
 beforeEach(async () => {
-  agent = await startAgent();
+  agent.taken.length = 0;
   open = [];
+  await agent.start();
 });
 afterEach(async () => {
   await Promise.all(open.map((ingress) => ingress.close(0)));
@@ -90,7 +94,7 @@ describe('an agent that goes away', () => {
   });
 
   test('in the middle of a stream loses no more than is told', async () => {
-    const ingress = connect({ tell_ms: 50 });
+    const ingress = connect({ tell_ms: 50, renew_ms: 60_000 });
     let sent = 0;
     const feed = setInterval(() => {
       for (let i = 0; i < 20; i++) ingress.send(line('app', `line ${sent++}`));

@@ -11,13 +11,15 @@ export interface TestAgent {
   /** A pair of another authority. */
   readonly stranger: Identity;
   client(tls?: Identity): Agent;
+  /** Nothing where it runs. */
   start(): Promise<void>;
   stop(): void;
   /** Payloads of log lines, of one source. */
   lines(source_id?: string): string[];
 }
 
-export async function startAgent(): Promise<TestAgent> {
+/** Not started yet. */
+export async function makeAgent(): Promise<TestAgent> {
   const [ca, other] = await Promise.all([makeAuthority(), makeAuthority('another CA')]);
   const [pair, strange] = await Promise.all([makeLeaf(ca, { names: ['metron'] }), makeLeaf(other)]);
   const [port = 0] = await freePorts(1);
@@ -29,19 +31,21 @@ export async function startAgent(): Promise<TestAgent> {
     stranger: { ca: ca.cert, ...strange },
     client: (tls = agent.tls) => createAgent(`127.0.0.1:${port}`, tls, 'metron'),
     start: async () => {
-      server = await serveIngress({
+      server ??= await serveIngress({
         tls: agent.tls,
         port,
         take: (envelopes) => void taken.push(...envelopes),
       });
     },
-    stop: () => server?.close(),
+    stop: () => {
+      server?.close();
+      server = undefined;
+    },
     lines: (source_id) =>
       taken
         .filter((envelope) => envelope.log && (source_id === undefined || envelope.source_id === source_id))
         .map((envelope) => Buffer.from(envelope.log?.payload ?? []).toString()),
   };
-  await agent.start();
   return agent;
 }
 
