@@ -55,8 +55,9 @@ export function samples(query: Query & { kind: 'metric' }, envelopes: readonly E
     const matches = [...query.labels].every(([key, text]) => key === 'source_id' || envelope.tags[key] === text);
     if (value === undefined || !matches) continue;
     const { source_id, instance_id, tags } = envelope;
-    const metric = { ...tags, source_id, ...(instance_id === '' ? {} : { instance_id }) };
-    const key = JSON.stringify(Object.entries(metric).sort(([a], [b]) => (a < b ? -1 : 1)));
+    const tagged = { ...tags, source_id, ...(instance_id === '' ? {} : { instance_id }) };
+    const metric = Object.fromEntries(Object.entries(tagged).sort(([a], [b]) => (a < b ? -1 : 1)));
+    const key = JSON.stringify(metric);
     series.set(key, { metric, value: [Number(time / 1_000_000n) / 1_000, String(value)] });
   }
   return [...series.values()];

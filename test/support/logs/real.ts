@@ -13,11 +13,7 @@ import { keepOnLoopback } from '../diego/loopback.js';
 import { peer } from '../peers.js';
 
 export type LogPeer =
-  | 'forwarder-agent'
-  | 'syslog-agent'
-  | 'log-cache-syslog-server'
-  | 'log-cache'
-  | 'log-cache-gateway';
+  'forwarder-agent' | 'syslog-agent' | 'log-cache-syslog-server' | 'log-cache' | 'log-cache-gateway';
 
 /** What `startLogCache` needs, and what the whole way needs. */
 export const CACHE_PEERS: readonly LogPeer[] = ['log-cache', 'log-cache-gateway'];
@@ -107,7 +103,7 @@ function makeChildren({ dir, certs, ports, glob }: Wiring): Record<LogPeer, Chil
     [`${prefix}_KEY_FILE_PATH`]: certs.key,
   });
   const envs: Record<LogPeer, Record<string, string>> = {
-    'log-cache': { ADDR: at('log-cache'), NODE_INDEX: '0', NODE_ADDRS: at('log-cache') },
+    'log-cache': { ADDR: at('log-cache'), NODE_INDEX: '0', NODE_ADDRS: at('log-cache'), MAX_PER_SOURCE: '200000' },
     'log-cache-gateway': { ADDR: at('log-cache-gateway'), LOG_CACHE_ADDR: at('log-cache') },
     'log-cache-syslog-server': {
       SYSLOG_PORT: String(ports['log-cache-syslog-server']),
