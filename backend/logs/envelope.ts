@@ -120,8 +120,14 @@ export interface Loss {
   unconfirmed: number;
 }
 
-/** Nanoseconds for something of `at` (epoch ms) that comes after what was stamped `last`: always more than that. */
+/**
+ * Nanoseconds for something of `at` (epoch ms) that comes after what was stamped `last`: more than that, and in whole
+ * microseconds. On the way to log-cache a line passes syslog, whose times (RFC 5424) have no more digits, and log-cache
+ * neither orders nor keeps lines of one time reliably.
+ */
 export function stamp(at: number, last: bigint | undefined): bigint {
-  const wanted = BigInt(Math.round(at * 1_000)) * 1_000n;
-  return last === undefined || wanted > last ? wanted : last + 1n;
+  const wanted = BigInt(Math.round(at * 1_000)) * MICROSECOND;
+  return last === undefined || wanted > last ? wanted : last + MICROSECOND;
 }
+
+const MICROSECOND = 1_000n;

@@ -21,7 +21,10 @@ export interface IngressOptions {
   flush_ms?: number;
   max_envelopes?: number;
   max_bytes?: number;
-  /** A call is ended after this long, to learn that what was sent on it was read. */
+  /**
+   * A call is ended after this long, to learn that what was sent on it was read. Real agents write a line of their log
+   * for each, so not too often; rarer, and more lines are in doubt when a call breaks.
+   */
   renew_ms?: number;
   /** Without any progress for so long, a call is given up. */
   stall_ms?: number;
@@ -64,7 +67,7 @@ const DEFAULTS = {
   flush_ms: 100,
   max_envelopes: 50_000,
   max_bytes: 32 * 2 ** 20,
-  renew_ms: 1_000,
+  renew_ms: 5_000,
   stall_ms: 10_000,
   pause_ms: 100,
   max_pause_ms: 5_000,

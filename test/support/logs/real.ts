@@ -111,6 +111,8 @@ function makeChildren({ dir, certs, ports, glob }: Wiring): Record<LogPeer, Chil
     },
     'syslog-agent': {
       AGENT_PORT: String(ports['syslog-agent']),
+      // Where it tells of lines that it lost.
+      LOGGREGATOR_AGENT_ADDR: at('forwarder-agent'),
       AGGREGATE_DRAIN_URLS: `syslog://${at('log-cache-syslog-server')}?include-metrics-deprecated=true`,
       ...files('AGENT'),
       ...files('METRICS'),
