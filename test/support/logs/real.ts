@@ -133,6 +133,8 @@ function makeChildren({ dir, certs, ports, glob }: Wiring): Record<LogPeer, Chil
       log: join(dir, `${name}.log`),
       env: { ...envs[name], METRICS_PORT: String(ports[`${name} metrics`]), PATH: process.env['PATH'] },
       ready: () => isOpen(ports[name]),
+      // The agent is killed: stopped politely it would first pass on what it has.
+      end: name === 'forwarder-agent' ? 'SIGKILL' : 'SIGTERM',
     });
   return Object.fromEntries(ALL_PEERS.map((name) => [name, child(name)])) as Record<LogPeer, Child>;
 }
