@@ -75,12 +75,15 @@ function stripped(name: string, strip: number): string | undefined {
   return parts.length <= strip ? undefined : parts.slice(strip).join('/');
 }
 
+/** What goes into a tar file: a folder of this host with all below it, or a text, each by its name there. */
+export type TarPart = { name: string; dir: string } | { name: string; text: string };
+
 /**
- * Writes a folder as a gzipped tar with names under `./`, in order, owned by nobody in particular, and ends `out`.
- * With `mtime` all times are that one, so that the same files give the same bytes.
+ * Writes the parts as a gzipped tar, each folder in order of names, owned by nobody in particular, and ends `out`. With
+ * `mtime` all times are that one, so that the same files give the same bytes.
  */
 export async function packTar(
-  dir: string,
+  parts: readonly TarPart[],
   out: Writable,
   options: { mtime?: Date; signal?: AbortSignal | undefined } = {},
 ): Promise<void> {
@@ -88,10 +91,19 @@ export async function packTar(
   const written = pipeline(tar, createGzip(), out, options.signal ? { signal: options.signal } : {});
   written.catch((err: unknown) => tar.destroy(err instanceof Error ? err : new Error(messageOf(err))));
   const add = async (): Promise<void> => {
-    await addFolder(tar, dir, '.', options.mtime);
+    for (const part of parts) {
+      if ('dir' in part) await addFolder(tar, part.dir, part.name, options.mtime);
+      else await addText(tar, part.name, part.text, options.mtime ?? new Date());
+    }
     tar.finalize();
   };
   await Promise.all([written, add()]);
+}
+
+async function addText(tar: Pack, name: string, text: string, mtime: Date): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    tar.entry({ ...NOBODY, name, mode: 0o644, mtime }, text, (err) => (err ? reject(err) : resolve()));
+  });
 }
 
 async function addFolder(tar: Pack, dir: string, name: string, mtime: Date | undefined): Promise<void> {
