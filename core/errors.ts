@@ -20,6 +20,18 @@ export const ERRORS = {
     http: 502,
     hint: 'Check that the named server runs, its address and its certificates.',
   },
+  download_failed: {
+    owner: 'platform',
+    http: 502,
+    hint: 'Check that the cell reaches the named address, and the size and checksum of what lies there.',
+  },
+  upload_failed: { owner: 'platform', http: 502, hint: 'Check that the cell reaches the named address.' },
+  archive_invalid: { owner: 'user', http: 422, hint: 'Give a tar, tar.gz or zip archive whose names stay inside it.' },
+  definition_unsupported: {
+    owner: 'user',
+    http: 422,
+    hint: 'A unikernel runs one program from a staged droplet: make what runs beside it an application of its own.',
+  },
   conflict: { owner: 'user', http: 409, hint: 'Stop it first, or repeat with --force.' },
   config_invalid: { owner: 'operator', http: 500, hint: 'Correct the file; docs/operating.md lists every key.' },
 

@@ -1,0 +1,20 @@
+import { messageOf } from '../../../core/errors.js';
+
+/** Why a container cannot be started: `message` in Diego's words, for the BBS; `detail` for the application's log. */
+export class StartFailure extends Error {
+  override readonly name = 'StartFailure';
+  constructor(
+    reason: string,
+    cause: unknown,
+    /** It failed before its action ran: a task may be placed anew. */
+    readonly retryable = false,
+  ) {
+    super(reason, { cause });
+  }
+
+  /** What the reason does not say already; empty when it says all. */
+  get detail(): string {
+    const why = messageOf(this.cause);
+    return this.message.includes(why) ? '' : why;
+  }
+}
