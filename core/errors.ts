@@ -87,8 +87,6 @@ export const ERRORS = {
   },
   archive_unsafe: { owner: 'user', http: 422, hint: 'Pack the archive again, from files inside its own folder only.' },
   archive_too_large: { owner: 'user', http: 413, hint: 'Leave out what the application does not need (.cfignore).' },
-  archive_invalid: { owner: 'user', http: 422, hint: 'Upload it again: it is damaged or of another format.' },
-  checksum_mismatch: { owner: 'platform', http: 422, hint: 'Upload it again: what arrived is not what was sent.' },
   buildpack_missing: {
     owner: 'user',
     http: 422,

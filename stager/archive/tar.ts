@@ -80,15 +80,20 @@ export type TarPart = { name: string; dir: string } | { name: string; text: stri
 
 /**
  * Writes the parts as a gzipped tar, each folder in order of names, owned by nobody in particular, and ends `out`. With
- * `mtime` all times are that one, so that the same files give the same bytes.
+ * `mtime` all times are that one, so that the same files give the same bytes; `quick` trades size for time.
  */
 export async function packTar(
   parts: readonly TarPart[],
   out: Writable,
-  options: { mtime?: Date; signal?: AbortSignal | undefined } = {},
+  options: { mtime?: Date; quick?: boolean; signal?: AbortSignal | undefined } = {},
 ): Promise<void> {
   const tar = pack();
-  const written = pipeline(tar, createGzip(), out, options.signal ? { signal: options.signal } : {});
+  const written = pipeline(
+    tar,
+    createGzip(options.quick ? { level: 1 } : {}),
+    out,
+    options.signal ? { signal: options.signal } : {},
+  );
   written.catch((err: unknown) => tar.destroy(err instanceof Error ? err : new Error(messageOf(err))));
   const add = async (): Promise<void> => {
     for (const part of parts) {

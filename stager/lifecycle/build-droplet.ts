@@ -126,10 +126,13 @@ async function writeOutputs(result: StagingResult, work: string, deps: string, o
       { name: './logs', dir: empty },
     ],
     createWriteStream(options.outputDroplet),
-    { signal },
+    { signal, quick: true },
   );
   await mkdir(dirname(options.outputCache), { recursive: true });
-  await packTar([{ name: '.', dir: options.cacheDir }], createWriteStream(options.outputCache), { signal });
+  await packTar([{ name: '.', dir: options.cacheDir }], createWriteStream(options.outputCache), {
+    signal,
+    quick: true,
+  });
 }
 
 async function writeResult(path: string, result: StagingResult): Promise<void> {

@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto';
-import { createWriteStream, existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
-import type { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import { Agent, interceptors, request } from 'undici';
-import { messageOf, UnikError } from '../../core/errors.js';
+import { Agent } from 'undici';
+import { UnikError } from '../../core/errors.js';
+import { transfer } from '../actions/transfer.js';
 import { unpackZip } from '../archive/zip.js';
 import { xxhash64 } from './xxhash64.js';
 
@@ -76,47 +75,21 @@ async function download(key: string, places: BuildpackPlaces): Promise<string> {
   }
   const dir = join(places.downloadsDir, xxhash64(key));
   const archive = `${dir}.zip`;
-  await mkdir(dir, { recursive: true });
-  try {
-    const { body, statusCode } = await fetchZip(url, places);
-    if (statusCode !== 200) throw new UnikError('buildpack_missing', `${shown} answers ${statusCode}`);
-    await pipeline(limited(body), createWriteStream(archive));
-    await unpackZip(archive, dir, { signal: places.signal });
-  } catch (err) {
-    places.signal?.throwIfAborted();
-    if (err instanceof UnikError) throw err;
-    throw new UnikError('buildpack_missing', `${shown} cannot be downloaded: ${messageOf(err)}`, { cause: err });
-  } finally {
-    await rm(archive, { force: true });
-  }
-  return topOf(dir, key);
-}
-
-async function fetchZip(url: URL, places: BuildpackPlaces): Promise<{ body: Readable; statusCode: number }> {
-  const agent = new Agent({ connect: { rejectUnauthorized: !places.skipCertVerify } }).compose(
-    interceptors.redirect({ maxRedirections: 5 }),
-  );
-  const auth =
-    url.username === '' ? undefined : `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
-  const target = new URL(url);
-  target.username = '';
-  target.password = '';
-  return request(target, {
-    dispatcher: agent,
+  const dispatcher = new Agent({
+    connect: { rejectUnauthorized: !places.skipCertVerify },
     headersTimeout: DOWNLOAD_MS,
     bodyTimeout: DOWNLOAD_MS,
-    ...(auth === undefined ? {} : { headers: { authorization: `Basic ${Buffer.from(auth).toString('base64')}` } }),
-    ...(places.signal ? { signal: places.signal } : {}),
   });
-}
-
-async function* limited(body: Readable): AsyncGenerator<Buffer> {
-  let bytes = 0;
-  for await (const chunk of body as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > MAX_BYTES) throw new UnikError('archive_too_large', 'the buildpack is larger than 2 GB');
-    yield chunk;
+  const signal = places.signal ?? new AbortController().signal;
+  await mkdir(dir, { recursive: true });
+  try {
+    await transfer(key, archive, { dispatcher, max_bytes: MAX_BYTES }, signal);
+    await unpackZip(archive, dir, { signal });
+  } finally {
+    await rm(archive, { force: true });
+    await dispatcher.close();
   }
+  return topOf(dir, key);
 }
 
 /** A URL as it may stand in a log. */

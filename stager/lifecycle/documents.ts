@@ -26,7 +26,7 @@ const launchSchema = z.looseObject({
     .nullish(),
 });
 const releaseSchema = z.looseObject({ default_process_types: z.record(z.string(), z.string()).nullish() }).nullish();
-const configSchema = z.looseObject({ name: z.unknown(), version: z.unknown() }).nullish();
+const configSchema = z.looseObject({ name: z.unknown().optional(), version: z.unknown().optional() }).nullish();
 
 /** `launch.yml` of a deps folder. Throws buildpack_failed. */
 export function readLaunch(text: string): LaunchProcess[] {

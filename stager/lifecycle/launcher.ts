@@ -24,17 +24,21 @@ exec bash -c "$*"`;
 function main(): void {
   const [appDir, given, metadata] = process.argv.slice(2);
   if (appDir === undefined || given === undefined || metadata === undefined) {
-    fail('launcher: received only %d arguments: APP_DIR START_COMMAND METADATA', 1); return;
+    fail('launcher: received only %d arguments: APP_DIR START_COMMAND METADATA', 1);
+    return;
   }
   const command = given === '' ? stagedCommand() : given;
-  if (command === undefined || command === '')
-    { fail('launcher: no start command specified or detected in droplet', 1); return; }
+  if (command === undefined || command === '') {
+    fail('launcher: no start command specified or detected in droplet', 1);
+    return;
+  }
   const dir = resolve(appDir);
   let env: Record<string, string>;
   try {
     env = launchEnv(dir, process.env);
   } catch (err) {
-    fail(`launcher: cannot make the environment: ${messageOf(err)}`, 3); return;
+    fail(`launcher: cannot make the environment: ${messageOf(err)}`, 3);
+    return;
   }
   const child = spawn('bash', ['-c', SCRIPT, 'launcher', dir, command], { env, stdio: 'inherit' });
   child.once('error', (err) => fail(`launcher: cannot start bash: ${err.message}`, 4));

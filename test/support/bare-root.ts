@@ -10,11 +10,15 @@ const COREUTILS = 'cat dirname ls mkdir rm cp mv chmod basename env head tail so
  */
 export function bareRoot(into: string): string {
   const programs = ['bash', 'tar', ...COREUTILS].map((name) => join('/usr/bin', name));
-  for (const folder of ['usr/bin', 'proc', 'dev', 'tmp', 'etc', 'home/vcap']) mkdirSync(join(into, folder), { recursive: true });
+  for (const folder of ['usr/bin', 'proc', 'dev', 'tmp', 'etc', 'home/vcap'])
+    mkdirSync(join(into, folder), { recursive: true });
   for (const program of programs) cpSync(realpathSync(program), join(into, 'usr/bin', basename(program)));
   symlinkSync('bash', join(into, 'usr/bin/sh'));
   symlinkSync('usr/bin', join(into, 'bin'));
-  for (const library of libraryClosure(programs.map((path) => realpathSync(path)), { arch: 'x86_64' })) {
+  for (const library of libraryClosure(
+    programs.map((path) => realpathSync(path)),
+    { arch: 'x86_64' },
+  )) {
     if (/libstdc|libgcc/.test(library)) continue;
     const at = join(into, library);
     mkdirSync(dirname(at), { recursive: true });
