@@ -50,6 +50,8 @@ async function stage(options: {
   const dir = join(work, `staging-${count++}`);
   const { build, cache } = stagingFolders(dir, options.app ?? join(APPS, 'static'));
   const at = (name: string): string => join(dir, name);
+  const scratch = at('tmp');
+  fs.mkdirSync(scratch);
   for (const [key, scripts] of Object.entries(options.buildpacks ?? {})) {
     writeBuildpack(at(join('buildpacks', (options.name ?? xxhash64)(key))), scripts);
   }
@@ -67,7 +69,7 @@ async function stage(options: {
       `-buildpacksDownloadDir=${at('downloads')}`,
       `-buildArtifactsCacheDir=${cache}`,
     ],
-    { CF_STACK: 'unik', ...options.env },
+    { CF_STACK: 'unik', TMPDIR: scratch, ...options.env },
   );
   const file = at('result.json');
   const result = fs.existsSync(file)
@@ -197,7 +199,7 @@ describe('builder', () => {
     expect(fs.existsSync(join(staged.dir, 'droplet'))).toBe(false);
     // Cloud Controller gets to know who took part, even then.
     expect(staged.result).toMatchObject({ lifecycle_type: 'buildpack', process_types: {} });
-    expect(fs.readdirSync(tmpdir()).filter((name) => name.startsWith('contents-'))).toEqual([]);
+    expect(fs.readdirSync(join(staged.dir, 'tmp'))).toEqual([]);
   });
 
   test('our buildpack’s refusal reaches the log, with exit status 226', async () => {
