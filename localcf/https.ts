@@ -60,12 +60,13 @@ export async function readBody(request: IncomingMessage): Promise<Buffer | undef
   return Buffer.concat(chunks);
 }
 
+/** Undefined, so that a handler may end with it. */
 export function answer(
   response: ServerResponse,
   status: number,
   body: Buffer | string,
   headers: Record<string, string> = {},
-): void {
+): undefined {
   response.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) });
   response.end(body);
 }

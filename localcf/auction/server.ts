@@ -39,14 +39,23 @@ export function auctionHandler(
 ): (request: IncomingMessage, response: ServerResponse) => void {
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { url, method } = request;
-    if (url !== '/v1/lrps' && url !== '/v1/tasks') return answer(response, 404, '404 page not found\n');
-    if (method !== 'POST') return answer(response, 405, 'Method Not Allowed\n', { allow: 'POST' });
+    if (url !== '/v1/lrps' && url !== '/v1/tasks') {
+      answer(response, 404, '404 page not found\n');
+      return;
+    }
+    if (method !== 'POST') {
+      answer(response, 405, 'Method Not Allowed\n', { allow: 'POST' });
+      return;
+    }
     const body = await readBody(request);
     const value = body && jsonOf(body.toString());
     const lrps = lrpStarts.safeParse(url === '/v1/lrps' ? value : []);
     const tasks = taskStarts.safeParse(url === '/v1/tasks' ? value : []);
     const wrong = lrps.error ?? tasks.error;
-    if (wrong) return answer(response, 400, JSON.stringify({ error: wrong.message }), JSON_TYPE);
+    if (wrong) {
+      answer(response, 400, JSON.stringify({ error: wrong.message }), JSON_TYPE);
+      return;
+    }
     auctioneer.auction(lrps.data ?? [], tasks.data ?? [], traceOf(request));
     answer(response, 202, '{}', JSON_TYPE);
   }

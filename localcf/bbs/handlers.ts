@@ -31,7 +31,9 @@ type Running = Messages['models.StartActualLRPRequest'] | Messages['models.Evacu
 export const HANDLERS: { [C in BbsCall]: Handler<C> } = {
   ping: () => ({ available: true }),
   domains: (draft) => ({ domains: freshDomains(draft) }),
-  upsert_domain: (draft, { domain, ttl }) => done(upsertDomain(draft, domain, ttl)),
+  upsert_domain: (draft, { domain, ttl }) => {
+    upsertDomain(draft, domain, ttl);
+  },
   cells: ({ around }) => ({ cells: [...around.cells.values()] }),
 
   actual_lrps: (draft, filter) => ({ actual_lrps: lrpsBy(draft, filter) }),
@@ -48,18 +50,30 @@ export const HANDLERS: { [C in BbsCall]: Handler<C> } = {
     return { actual_lrp_group: groupOf(rows) };
   },
 
-  claim: (draft, request) => done(actual.claim(draft, request, instanceOf(request))),
-  start: (draft, request) => done(actual.start(draft, keyOf(request), instanceOf(request), runningOf(request))),
+  claim: (draft, request) => {
+    actual.claim(draft, request, instanceOf(request));
+  },
+  start: (draft, request) => {
+    actual.start(draft, keyOf(request), instanceOf(request), runningOf(request));
+  },
   start_r0: (draft, request) => {
     const bare = { ...runningOf(request), internal_routes: [], metric_tags: {} };
-    return done(actual.start(draft, keyOf(request), instanceOf(request), bare));
+    actual.start(draft, keyOf(request), instanceOf(request), bare);
   },
   crash: (draft, request) => actual.crash(draft, keyOf(request), instanceOf(request), request.error_message),
-  fail: (draft, request) => done(actual.fail(draft, keyOf(request), request.error_message)),
-  remove: (draft, request) => done(actual.remove(draft, request, request.actual_lrp_instance_key)),
-  retire: (draft, request) => done(actual.retire(draft, keyOf(request), { reported: true })),
+  fail: (draft, request) => {
+    actual.fail(draft, keyOf(request), request.error_message);
+  },
+  remove: (draft, request) => {
+    actual.remove(draft, request, request.actual_lrp_instance_key);
+  },
+  retire: (draft, request) => {
+    actual.retire(draft, keyOf(request), { reported: true });
+  },
 
-  evacuate_claimed: (draft, request) => done(evacuation.evacuateClaimed(draft, keyOf(request), instanceOf(request))),
+  evacuate_claimed: (draft, request) => {
+    evacuation.evacuateClaimed(draft, keyOf(request), instanceOf(request));
+  },
   evacuate_running: (draft, request) => ({
     keep_container: evacuation.evacuateRunning(draft, keyOf(request), instanceOf(request), runningOf(request)),
   }),
@@ -69,10 +83,15 @@ export const HANDLERS: { [C in BbsCall]: Handler<C> } = {
       ...{ internal_routes: [], metric_tags: {} },
     }),
   }),
-  evacuate_stopped: (draft, request) => done(evacuation.evacuateStopped(draft, keyOf(request), instanceOf(request))),
-  evacuate_crashed: (draft, request) =>
-    done(evacuation.evacuateCrashed(draft, keyOf(request), instanceOf(request), request.error_message)),
-  remove_evacuating: (draft, request) => done(evacuation.removeEvacuating(draft, keyOf(request), instanceOf(request))),
+  evacuate_stopped: (draft, request) => {
+    evacuation.evacuateStopped(draft, keyOf(request), instanceOf(request));
+  },
+  evacuate_crashed: (draft, request) => {
+    evacuation.evacuateCrashed(draft, keyOf(request), instanceOf(request), request.error_message);
+  },
+  remove_evacuating: (draft, request) => {
+    evacuation.removeEvacuating(draft, keyOf(request), instanceOf(request));
+  },
 
   desired_lrps: (draft, filter) => ({ desired_lrps: desiredBy(draft, filter).map(withMetricsGuid) }),
   desired_lrps_r2: (draft, filter) => ({
@@ -87,28 +106,43 @@ export const HANDLERS: { [C in BbsCall]: Handler<C> } = {
     desired_lrp_scheduling_info: schedulingInfo(desiredOf(draft, request)),
   }),
   routing_infos: (draft, filter) => ({ desired_lrps: desiredBy(draft, filter).map(routingInfo) }),
-  desire_lrp: (draft, { desired_lrp }) => done(desired_lrp && desire(draft, desired_lrp)),
-  update_lrp: (draft, request) => done(update(draft, request.process_guid, request.update)),
-  remove_lrp: (draft, { process_guid }) => done(removeDesired(draft, process_guid)),
+  desire_lrp: (draft, { desired_lrp }) => {
+    if (desired_lrp) desire(draft, desired_lrp);
+  },
+  update_lrp: (draft, request) => {
+    update(draft, request.process_guid, request.update);
+  },
+  remove_lrp: (draft, { process_guid }) => {
+    removeDesired(draft, process_guid);
+  },
 
   tasks: (draft, filter) => ({ tasks: tasksBy(draft, filter) }),
   tasks_r2: (draft, filter) => ({ tasks: tasksBy(draft, filter).map(taskR2) }),
   task: (draft, request) => ({ task: taskOf(draft, request) }),
   task_r2: (draft, request) => ({ task: taskR2(taskOf(draft, request)) }),
-  desire_task: (draft, { task_definition, task_guid, domain }) =>
-    done(task_definition && tasks.desireTask(draft, task_definition, task_guid, domain)),
+  desire_task: (draft, { task_definition, task_guid, domain }) => {
+    if (task_definition) tasks.desireTask(draft, task_definition, task_guid, domain);
+  },
   start_task: (draft, { task_guid, cell_id }) => ({ should_start: tasks.startTask(draft, task_guid, cell_id) }),
-  cancel_task: (draft, { task_guid }) => done(tasks.cancelTask(draft, task_guid)),
-  fail_task: (draft, { task_guid, failure_reason }) => done(tasks.failTask(draft, task_guid, failure_reason)),
-  reject_task: (draft, { task_guid, rejection_reason }) => done(tasks.rejectTask(draft, task_guid, rejection_reason)),
-  complete_task: (draft, { task_guid, cell_id, failed, failure_reason, result }) =>
-    done(tasks.completeTask(draft, task_guid, cell_id, { failed, failure_reason, result })),
-  resolving_task: (draft, { task_guid }) => done(tasks.resolvingTask(draft, task_guid)),
-  delete_task: (draft, { task_guid }) => done(tasks.deleteTask(draft, task_guid)),
+  cancel_task: (draft, { task_guid }) => {
+    tasks.cancelTask(draft, task_guid);
+  },
+  fail_task: (draft, { task_guid, failure_reason }) => {
+    tasks.failTask(draft, task_guid, failure_reason);
+  },
+  reject_task: (draft, { task_guid, rejection_reason }) => {
+    tasks.rejectTask(draft, task_guid, rejection_reason);
+  },
+  complete_task: (draft, { task_guid, cell_id, failed, failure_reason, result }) => {
+    tasks.completeTask(draft, task_guid, cell_id, { failed, failure_reason, result });
+  },
+  resolving_task: (draft, { task_guid }) => {
+    tasks.resolvingTask(draft, task_guid);
+  },
+  delete_task: (draft, { task_guid }) => {
+    tasks.deleteTask(draft, task_guid);
+  },
 };
-
-// eslint-disable-next-line @typescript-eslint/no-invalid-void-type -- takes the result of work that has none
-const done = (_work: void): undefined => undefined;
 
 const keyOf = ({ actual_lrp_key }: { actual_lrp_key?: LrpKey }): LrpKey =>
   actual_lrp_key ?? { process_guid: '', index: 0, domain: '' };

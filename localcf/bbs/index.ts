@@ -10,12 +10,10 @@ import { auctionHandler } from '../auction/server.js';
 import { listenHttps } from '../https.js';
 import { presencesOf } from '../locket/presences.js';
 import { serveLocket } from '../locket/server.js';
-import { LOCKET, LockTable, type TablePolicy } from '../locket/table.js';
+import { LOCKET, type TablePolicy } from '../locket/table.js';
 import { createCallbacks } from './callback.js';
 import { Engine } from './engine.js';
-import type { Entry } from './entries.js';
 import { Hub } from './hub.js';
-import { noJournal, openJournal, recover, type Journal } from './journal.js';
 import { createPerform } from './perform.js';
 import { Refusal } from './model.js';
 import { fail } from './rules/actual-lrp.js';
@@ -24,7 +22,7 @@ import { DIEGO, type Policy } from './rules/policy.js';
 import { rejectTask } from './rules/task.js';
 import { convergeTasks } from './rules/task-convergence.js';
 import { bbsHandler } from './server.js';
-import { State } from './state.js';
+import { openStore } from './store.js';
 
 export { DIEGO, type Policy } from './rules/policy.js';
 export { DIEGO_AUCTION, type AuctionPolicy } from '../auction/place.js';
@@ -47,6 +45,8 @@ export interface EmbeddedOptions {
   communication_ms?: number;
   /** How long an auction waits for slow cells once others have answered. */
   patience_ms?: number;
+  /** Bytes after which the journal is replaced by a snapshot. */
+  rotate_bytes?: number;
   policy?: Partial<Policy>;
   auction?: Partial<AuctionPolicy>;
   locket?: Partial<TablePolicy>;
@@ -74,23 +74,13 @@ export async function createEmbedded(options: EmbeddedOptions): Promise<Embedded
     expire_completed_task_ms: options.expire_completed_task_ms ?? 120_000,
   };
   const policy: Policy = { ...DIEGO, ...options.policy };
-  const state = new State();
   const stopping = new AbortController();
-
-  const folder = home === undefined ? undefined : join(home, 'bbs');
-  const kept = folder === undefined ? { entries: [], generation: 0 } : await recover(folder);
-  let journal: Journal = noJournal;
-  const table = new LockTable(
-    () => clock.now(),
-    (change) => journal.append([change]),
-    { ...LOCKET, ...options.locket },
-  );
-  for (const entry of kept.entries) restore(entry, state, table);
-  const all = function* (): Generator<Entry> {
-    yield* state.rows();
-    yield* table.rows();
-  };
-  if (folder !== undefined) journal = await openJournal({ folder, all }, kept.generation);
+  const { state, table, journal } = await openStore({
+    folder: home === undefined ? undefined : join(home, 'bbs'),
+    clock,
+    locket: { ...LOCKET, ...options.locket },
+    rotate_bytes: options.rotate_bytes,
+  });
 
   const cells = () => presencesOf(table);
   const client = createCellClient(tls, { state_ms: cell_state_ms, call_ms: communication_ms });
@@ -136,17 +126,9 @@ export async function createEmbedded(options: EmbeddedOptions): Promise<Embedded
     });
   }
 
-  async function loop(): Promise<void> {
-    while (!stopping.signal.aborted) {
-      try {
-        await clock.sleep(converge_ms, stopping.signal);
-        await converge();
-      } catch (err) {
-        if (!stopping.signal.aborted) log.error({ err }, 'bbs.convergence-failed');
-      }
-    }
-  }
-  const looping = loop();
+  const looping = repeat(converge_ms, clock, stopping.signal, () =>
+    converge().catch((err: unknown) => log.error({ err }, 'bbs.convergence-failed')),
+  );
 
   return {
     bbs_url: bbs.url,
@@ -166,11 +148,12 @@ export async function createEmbedded(options: EmbeddedOptions): Promise<Embedded
   };
 }
 
-function restore(entry: Entry, state: State, table: LockTable): void {
-  if ('put' in entry) {
-    if (entry.put === 'lock') table.restore(entry);
-    else state.apply(entry);
-  } else if (entry.drop === 'lock') table.restore({ drop: 'lock', key: entry.key });
-  else if (entry.drop === 'lrp') state.apply(entry);
-  else state.apply({ drop: entry.drop, key: entry.key });
+/** `job` again and again, each `ms` after the end of the one before, until the signal. */
+async function repeat(ms: number, clock: Clock, signal: AbortSignal, job: () => Promise<void>): Promise<void> {
+  const pause = (): Promise<boolean> =>
+    clock.sleep(ms, signal).then(
+      () => true,
+      () => false,
+    );
+  while (await pause()) await job();
 }

@@ -75,7 +75,7 @@ interface Batch {
 }
 
 export async function openJournal(options: JournalOptions, generation: number): Promise<Journal> {
-  const { folder, all, rotate_bytes = 16 * 2 ** 20, sync = (one) => one.datasync() } = options;
+  const { folder, all, rotate_bytes = 16 * 2 ** 20, sync = (one: FileHandle) => one.datasync() } = options;
   let n = generation;
   let file = await openFile(folder, n);
   let bytes = (await file.stat()).size;

@@ -35,7 +35,7 @@ const CALLS = new Map<string, AnyCall>(
     const name = key as BbsCall;
     const { path, response } = route;
     const request = 'request' in route ? { request: route.request } : {};
-    return [path, { name, response, ...request, faults: REQUEST_FAULTS[name], handle: HANDLERS[name] } as AnyCall];
+    return [path, { name, response, ...request, faults: REQUEST_FAULTS[name], handle: HANDLERS[name] }];
   }),
 );
 
@@ -52,17 +52,31 @@ export function bbsHandler(parts: BbsServerParts): (request: IncomingMessage, re
     const path = (request.url ?? '').split('?')[0] ?? '';
     const call = CALLS.get(path);
     const stream = STREAMS.get(path);
-    if (!call && !stream)
-      return answer(response, 404, '404 page not found\n', { 'content-type': 'text/plain; charset=utf-8' });
-    if (call && request.method !== 'POST') return answer(response, 405, 'Method Not Allowed\n', { allow: 'POST' });
-    if (!ready()) return answer(response, 503, '');
+    if (!call && !stream) {
+      answer(response, 404, '404 page not found\n', { 'content-type': 'text/plain; charset=utf-8' });
+      return;
+    }
+    if (call && request.method !== 'POST') {
+      answer(response, 405, 'Method Not Allowed\n', { allow: 'POST' });
+      return;
+    }
+    if (!ready()) {
+      answer(response, 503, '');
+      return;
+    }
     const body = await readBody(request);
-    if (!body) return answer(response, 413, '');
-    if (stream) return subscribe(stream, body, response);
+    if (!body) {
+      answer(response, 413, '');
+      return;
+    }
+    if (stream) {
+      subscribe(stream, body, response);
+      return;
+    }
     if (call) answer(response, 200, await reply(call, body, traceOf(request)), PROTOBUF);
   }
 
-  function subscribe(stream: StreamName, body: Buffer, response: ServerResponse): void {
+  function subscribe(stream: StreamName, body: Buffer, response: ServerResponse): undefined {
     try {
       const { cell_id } = decode('models.EventsByCellId', body);
       openStream({ hub, stream, cell_id, response });
@@ -83,7 +97,7 @@ export function bbsHandler(parts: BbsServerParts): (request: IncomingMessage, re
     } catch (err) {
       if (!(err instanceof Refusal)) log.error({ err, call: call.name }, 'bbs.call-failed');
       const refusal = err instanceof Refusal ? err : new Refusal('UnknownError', 'the BBS failed; see its log');
-      return encode(call.response, { error: { type: refusal.type, message: refusal.message } } as never);
+      return encode(call.response, { error: { type: refusal.type, message: refusal.message } });
     }
   }
 

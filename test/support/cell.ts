@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { CellContainers, type ContainersDeps } from '../../backend/cell/store/cell-containers.js';
+import type { Containers } from '../../backend/cell/containers.js';
 import type { Container, Reservation, RunOrder } from '../../backend/cell/model.js';
 import type { Sink } from '../../backend/logs/sink.js';
 import { systemClock } from '../../core/clock.js';
@@ -100,18 +101,8 @@ export class CellBench {
   }
 
   /** Resolves as soon as the container is so; undefined stands for one that is gone. */
-  async until(guid: string, test: (container: Container | undefined) => boolean): Promise<Container | undefined> {
-    const { containers } = this;
-    return new Promise((resolve) => {
-      const look = (): void => {
-        const container = containers.get(guid);
-        if (!test(container)) return;
-        unsubscribe();
-        resolve(container);
-      };
-      const unsubscribe = containers.subscribe(look);
-      queueMicrotask(look);
-    });
+  until(guid: string, test: (container: Container | undefined) => boolean): Promise<Container | undefined> {
+    return untilContainer(this.containers, guid, test);
   }
 
   async close(): Promise<void> {
@@ -125,3 +116,20 @@ export const is =
   (state: Container['state']) =>
   (container: Container | undefined): boolean =>
     container?.state === state;
+
+export function untilContainer(
+  containers: Containers,
+  guid: string,
+  test: (container: Container | undefined) => boolean,
+): Promise<Container | undefined> {
+  return new Promise((resolve) => {
+    const look = (): void => {
+      const container = containers.get(guid);
+      if (!test(container)) return;
+      unsubscribe();
+      resolve(container);
+    };
+    const unsubscribe = containers.subscribe(look);
+    queueMicrotask(look);
+  });
+}

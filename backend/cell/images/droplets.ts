@@ -5,6 +5,7 @@ import { readJsonFile, writeJsonFile } from '../../../core/json-file.js';
 import type { Image } from '../../../executor/images/image.js';
 import { unpackDroplet } from '../../../executor/images/droplet.js';
 import type { ImageStore } from '../../../executor/images/store.js';
+import { copyFailure, createFailed, downloadFailure } from '../../convert/outcome.js';
 import type { Download, RunOrder } from '../model.js';
 import { SharedWork } from './shared-work.js';
 import { StartFailure } from './start-failure.js';
@@ -79,7 +80,7 @@ export function createDroplets({ store, fetcher, dir }: DropletDeps): ImageMaker
     } catch (err) {
       signal.throwIfAborted();
       if (hasCode(err, 'ENOSPC')) throw toUnikError(err);
-      throw new StartFailure(`Copying ${nameOf(download)} into the container failed: ${messageOf(err)}`, err);
+      throw new StartFailure(copyFailure(download, messageOf(err)), err);
     } finally {
       await archive.release();
     }
@@ -106,7 +107,7 @@ export function dropletOf({ downloads, stack }: RunOrder): Download {
   if (found) return found;
   const why = `there is no droplet among its ${downloads.length} downloads`;
   throw new StartFailure(
-    `failed to create container: ${why}`,
+    { ...createFailed(why), retryable: false },
     new UnikError('image_missing', `${why}: stack ${stack} runs droplets that were staged for it`),
   );
 }
@@ -117,8 +118,6 @@ export async function fetched(fetcher: Fetcher, download: Download, signal: Abor
     return await fetcher.fetch(download, signal);
   } catch (err) {
     signal.throwIfAborted();
-    throw new StartFailure(download.artifact ? `Downloading ${download.artifact} failed` : 'Downloading failed', err);
+    throw new StartFailure(downloadFailure(download), err);
   }
 }
-
-const nameOf = ({ artifact }: Download): string => artifact || 'the download';

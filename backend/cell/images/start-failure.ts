@@ -1,15 +1,14 @@
 import { messageOf } from '../../../core/errors.js';
+import type { Outcome } from '../model.js';
 
 /** Why a container cannot be started: `message` in Diego's words, for the BBS; `detail` for the application's log. */
 export class StartFailure extends Error {
   override readonly name = 'StartFailure';
   constructor(
-    reason: string,
+    readonly outcome: Outcome,
     cause: unknown,
-    /** It failed before its action ran: a task may be placed anew. */
-    readonly retryable = false,
   ) {
-    super(reason, { cause });
+    super(outcome.reason, { cause });
   }
 
   /** What the reason does not say already; empty when it says all. */

@@ -176,7 +176,12 @@ export class CellContainers implements Containers {
     const entry = this.#entries.get(spec.key);
     const { order } = entry?.record ?? {};
     if (!entry || !order) return {};
-    return this.deps.words.instanceEnv(order, whereOf(where, order.ports, this.deps.address), entry.record.reservation);
+    const net = whereOf(where, order.ports, this.deps.address);
+    const before = new Map(order.launch.env);
+    // The rest of it is in the spec, and there the command's own assignments have won.
+    return Object.fromEntries(
+      Object.entries(this.deps.words.instanceEnv(order, net)).filter(([name, value]) => before.get(name) !== value),
+    );
   };
 
   async close(): Promise<void> {

@@ -1,6 +1,7 @@
 import { messageOf } from '../../../core/errors.js';
 import type { Executor } from '../../../executor/executor.js';
 import type { ImageMaker } from '../images/droplets.js';
+import { createFailed } from '../../convert/outcome.js';
 import { StartFailure } from '../images/start-failure.js';
 import type { Outcome, Reservation, RunOrder } from '../model.js';
 import type { Narrator } from './narrator.js';
@@ -45,8 +46,8 @@ export function failureOf(err: unknown, guid: string, source: string, narrator: 
   if (!(err instanceof StartFailure)) {
     const text = words.failedToCreate(guid, messageOf(err));
     narrator.cell(text, 'err');
-    return { failed: true, reason: `failed to create container: ${messageOf(err)}`, retryable: true };
+    return createFailed(messageOf(err));
   }
   for (const text of [err.message, err.detail]) narrator.say({ source, text, stream: 'err' });
-  return { failed: true, reason: err.message, retryable: err.retryable };
+  return err.outcome;
 }

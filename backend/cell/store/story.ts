@@ -33,6 +33,7 @@ export function progressLines({ told, reached, before, now, ending }: Progress, 
   const lines: Line[] = [];
   if (passes('created')) {
     lines.push(say(words.created(now.reservation.guid)));
+    for (const notice of order.notices ?? []) lines.push(say(notice));
     if (watched) lines.push(say(words.monitoring, logs.source));
     if (health.readiness.length > 0) lines.push(say(words.readinessMonitoring, health.log_source));
   }

@@ -5,8 +5,8 @@ import type { NetInfo, Outcome, Reservation, RunOrder } from '../model.js';
 export interface Words {
   /** How it ended, once its machine has. */
   outcome(end: EndedContainer): Outcome;
-  /** Environment that depends on where the machine is. */
-  instanceEnv(order: RunOrder, net: NetInfo, reservation: Reservation): Record<string, string>;
+  /** The order's environment and what depends on where the machine is. */
+  instanceEnv(order: RunOrder, net: NetInfo): Record<string, string>;
   creating(guid: string): string;
   created(guid: string): string;
   failedToCreate(guid: string, why: string): string;

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { downloadFailure } from '../../../backend/convert/outcome.js';
 import { StartFailure } from '../../../backend/cell/images/start-failure.js';
 import type { ImageMaker } from '../../../backend/cell/images/droplets.js';
 import type { ContainersDeps } from '../../../backend/cell/store/cell-containers.js';
@@ -113,7 +114,7 @@ describe('a container', () => {
   });
 
   test('fails in the words of what kept its image away', async () => {
-    const failure = new StartFailure('Downloading droplet failed', new Error('404'));
+    const failure = new StartFailure(downloadFailure({ artifact: 'droplet' }), new Error('404'));
     await reopen({ images: { imageFor: () => Promise.reject(failure) } });
     cell.start('one');
     const ended = await cell.until('one', is('completed'));
