@@ -62,6 +62,7 @@ export interface Embedded {
   auctioneer_url: string;
   /** One convergence now, beside those of the period. */
   converge(): Promise<void>;
+  /** Ends all three servers; may be called again. */
   close(): Promise<void>;
 }
 
@@ -130,21 +131,24 @@ export async function createEmbedded(options: EmbeddedOptions): Promise<Embedded
     converge().catch((err: unknown) => log.error({ err }, 'bbs.convergence-failed')),
   );
 
+  async function end(): Promise<void> {
+    stopping.abort();
+    await looping;
+    locket.close();
+    await Promise.all([bbs.close(), auction.close(), auctioneer.close()]);
+    await Promise.all([client.close(), callbacks.close()]);
+    await engine.idle();
+    await journal.settled();
+    await journal.close();
+  }
+  let ended: Promise<void> | undefined;
+
   return {
     bbs_url: bbs.url,
     locket_address: locket.address,
     auctioneer_url: auction.url,
     converge,
-    async close() {
-      stopping.abort();
-      await looping;
-      locket.close();
-      await Promise.all([bbs.close(), auction.close(), auctioneer.close()]);
-      await Promise.all([client.close(), callbacks.close()]);
-      await engine.idle();
-      await journal.settled();
-      await journal.close();
-    },
+    close: () => (ended ??= end()),
   };
 }
 
