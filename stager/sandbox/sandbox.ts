@@ -55,9 +55,7 @@ export interface SandboxLimits {
  * `deny` (CIDRs). `proxy`: one address and port, which the job also finds in `http_proxy` and `https_proxy`.
  */
 export type SandboxNetwork =
-  | { kind: 'off' }
-  | { kind: 'filtered'; deny: readonly string[] }
-  | { kind: 'proxy'; host: string; port: number };
+  { kind: 'off' } | { kind: 'filtered'; deny: readonly string[] } | { kind: 'proxy'; host: string; port: number };
 
 export type EndedBy = 'itself' | 'cancelled' | 'timeout' | 'memory' | 'pids' | 'disk' | 'output';
 
