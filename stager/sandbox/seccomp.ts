@@ -37,8 +37,8 @@ const TERMINAL_INPUT = [0x5412, 0x541c];
 /** The filter every job runs under: what is not refused is allowed. */
 export function filter(arch: Arch): Instruction[] {
   const machine: Architecture = ARCHITECTURES[arch];
-  const [clone, socket, ioctl] = [EXAMINED.clone, EXAMINED.socket, EXAMINED.ioctl].map(
-    ([x64, arm64]) => (arch === 'x64' ? x64 : arm64),
+  const [clone, socket, ioctl] = [EXAMINED.clone, EXAMINED.socket, EXAMINED.ioctl].map(([x64, arm64]) =>
+    arch === 'x64' ? x64 : arm64,
   ) as [number, number, number];
   return [
     load(ARCHITECTURE),

@@ -15,7 +15,7 @@ function verdict(program: Buffer, arch: Arch, { number, audit = ARCHITECTURES[ar
   data.writeUInt32LE(audit, 4);
   args.forEach((value, index) => data.writeBigUInt64LE(BigInt(value), 16 + 8 * index));
   let accumulator = 0;
-  for (let at = 0; at < program.length; ) {
+  for (let at = 0; at < program.length;) {
     const [code, jt, jf, k] = [
       program.readUInt16LE(at),
       program.readUInt8(at + 2),

@@ -1,0 +1,63 @@
+import type { SandboxJob } from './sandbox.js';
+import { INSIDE, type ViewEntry } from './view.js';
+
+/** File descriptors that bubblewrap gets. */
+export const FD = { status: 3, seccomp: 4, args: 5 } as const;
+
+/** Where the launcher binds the folders of a job, in its own mount namespace, by the order of the list. */
+export const STAGE = '/tmp';
+
+export interface Confinement {
+  view: readonly ViewEntry[];
+  /** Read-only files, by where they are seen. They come first on the stage. */
+  files: readonly string[];
+  job: SandboxJob;
+  /** Beside those of the job. */
+  env: Readonly<Record<string, string>>;
+  /** False: it gets one with nothing in it from bubblewrap; true: the launcher made one. */
+  network: boolean;
+}
+
+/** bubblewrap's arguments but the command, for `--args`: on its command line the environment would be read by all. */
+export function bwrapArgs({ view, files, job, env, network }: Confinement): string[] {
+  const { limits } = job;
+  const staged = [
+    ...files.map((inside) => ({ inside, writable: false })),
+    ...job.mounts.map(({ inside, writable }) => ({ inside, writable })),
+  ].map((mount, index) => ({ ...mount, from: `${STAGE}/${index}` }));
+  // A folder before what is mounted in it.
+  staged.sort((a, b) => a.inside.split('/').length - b.inside.split('/').length);
+  return [
+    ...['user', 'pid', 'ipc', 'uts', 'cgroup'].map((namespace) => `--unshare-${namespace}`),
+    ...(network ? [] : ['--unshare-net']),
+    '--disable-userns',
+    ...['--uid', String(INSIDE.uid), '--gid', String(INSIDE.gid), '--hostname', INSIDE.hostname],
+    ...['--cap-drop', 'ALL', '--new-session', '--die-with-parent'],
+    ...['--json-status-fd', String(FD.status), '--seccomp', String(FD.seccomp)],
+    '--clearenv',
+    ...Object.entries({ ...env, ...job.env }).flatMap(([name, value]) => ['--setenv', name, value]),
+    ...['/etc', '/etc/ssl', '/home', '/run', `/home/${INSIDE.user}`].flatMap((at) => ['--perms', '0755', '--dir', at]),
+    ...view.flatMap((entry) =>
+      'link' in entry ? ['--symlink', entry.link, entry.at] : ['--ro-bind', entry.host, entry.at],
+    ),
+    ...['--proc', '/proc', '--dev', '/dev'],
+    ...tmpfs('/dev/shm', inMemory(limits).shm_bytes),
+    ...['--remount-ro', '/dev'],
+    ...(job.mounts.some(({ inside }) => inside === '/tmp') ? [] : tmpfs('/tmp', inMemory(limits).tmp_bytes)),
+    ...staged.flatMap(({ from, inside, writable }) => [writable ? '--bind' : '--ro-bind', from, inside]),
+    ...['--remount-ro', '/', '--chdir', job.cwd],
+  ];
+}
+
+/** Folders in memory, which no process's size shows: small, and of a fixed size. */
+export function inMemory({ memory_mb, disk_mb }: { memory_mb: number; disk_mb: number }): {
+  tmp_bytes: number;
+  shm_bytes: number;
+} {
+  const mb = (most: number): number => Math.max(1, Math.floor(most)) * 1024 * 1024;
+  return { tmp_bytes: mb(Math.min(memory_mb / 4, disk_mb)), shm_bytes: mb(Math.min(memory_mb / 8, 64)) };
+}
+
+function tmpfs(at: string, bytes: number): string[] {
+  return ['--perms', '1777', '--size', String(bytes), '--tmpfs', at];
+}
