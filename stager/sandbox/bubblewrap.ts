@@ -9,10 +9,10 @@ import { checkJob } from './check-job.js';
 import { DiskMeter } from './disk.js';
 import { examine } from './examine.js';
 import { groupsOf, planGroups, type GroupPlan, type Groups } from './groups.js';
-import { launch, type Launched } from './launch.js';
+import { launch, type LaunchEnd, type Launched } from './launch.js';
 import { ending } from './ending.js';
 import { planNetwork, startSlirp, type NetworkPlan } from './network.js';
-import { JOB_FILES, makeJobFolder, removeJob, sweepJobs, writeRecord, type JobRecord } from './records.js';
+import { groupName, JOB_FILES, makeJobFolder, removeJob, sweepJobs, writeRecord, type JobRecord } from './records.js';
 import type { EndedBy, Finding, Sandbox, SandboxEnd, SandboxJob } from './sandbox.js';
 import { encode, filter } from './seccomp.js';
 import { ARCHITECTURES, type Arch } from './syscalls.js';
@@ -55,7 +55,7 @@ export class Bubblewrap implements Sandbox {
     }
     if (signal.aborted) return ending('cancelled', job.limits, { words: '' });
     const network = await planNetwork(job.network);
-    const groups = groupsOf(job.id, await this.#groups(), job.limits, SPARE_TASKS);
+    const groups = groupsOf(groupName(this.#options.folder, job.id), await this.#groups(), job.limits, SPARE_TASKS);
     const owner = await identify(process.pid);
     if (!owner) throw new UnikError('internal', 'our own process is not in /proc');
     const record: JobRecord = { owner, groups: groups.folders, processes: [] };
@@ -140,7 +140,8 @@ export class Bubblewrap implements Sandbox {
       const end = await launched.ended;
       if (stop.error) throw stop.error;
       const by = stop.reason ?? (await job.groups.struck());
-      if (by === undefined && end.code === undefined && end.signal === undefined) {
+      if (by === undefined && neverRan(end)) {
+        if (isNoProgram(end)) return { code: 127, ended_by: 'itself', message: end.words };
         throw new UnikError('sandbox_unavailable', `bubblewrap could not confine the job: ${end.words}`);
       }
       return ending(by ?? ((await disk.isOver(undefined)) ? 'disk' : 'itself'), limits, end);
@@ -157,7 +158,11 @@ export class Bubblewrap implements Sandbox {
     const writable = job.mounts.filter((mount) => mount.writable).map(({ host }) => host);
     if (!this.#host.root || writable.length === 0) return;
     const args = ['-R', '-h', '-P', `${uid}:${uid}`, '--', ...writable];
-    await runProgram('chown', args, { timeout_ms: CHOWN_MS, env: { PATH: this.#host.path } });
+    await runProgram('chown', args, {
+      timeout_ms: CHOWN_MS,
+      code: 'sandbox_unavailable',
+      env: { PATH: this.#host.path },
+    });
   }
 
   async #writeFiles(folder: string, job: SandboxJob, network: NetworkPlan, arch: Arch): Promise<void> {
@@ -250,13 +255,22 @@ function bounded({ limits, output }: SandboxJob, tooMuch: () => void): SandboxJo
   };
 }
 
+function neverRan(end: LaunchEnd): boolean {
+  return end.code === undefined && end.signal === undefined;
+}
+
+/** Confined as it should be, but what it was to run is missing or no program. */
+function isNoProgram({ words }: LaunchEnd): boolean {
+  return words.startsWith('bwrap: execvp ');
+}
+
 /** What the kernel keeps even between two looks of the watcher. */
 function caps({ pids, memory_mb }: SandboxJob['limits'], plan: GroupPlan): { nproc?: number; data_bytes?: number } {
   return {
     // Older kernels count all processes of an account, in whatever namespace.
     ...(countsPerNamespace(release()) ? { nproc: pids + SPARE_TASKS } : {}),
-    // Of each process. Reserved is not used, so generous.
-    ...(plan.memory ? {} : { data_bytes: 4 * memory_mb * 1024 * 1024 + 256 * 1024 * 1024 }),
+    // Of each process. Asked for is not used (the stacks of threads), so generous.
+    ...(plan.memory ? {} : { data_bytes: (4 * memory_mb + 1024) * 1024 * 1024 }),
   };
 }
 

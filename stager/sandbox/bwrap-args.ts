@@ -4,8 +4,11 @@ import { INSIDE, type ViewEntry } from './view.js';
 /** File descriptors that bubblewrap gets. */
 export const FD = { status: 3, seccomp: 4, args: 5 } as const;
 
-/** Where the launcher binds the folders of a job, in its own mount namespace, by the order of the list. */
-export const STAGE = '/tmp';
+/**
+ * Where the launcher binds the folders of a job, in its own mount namespace, by the order of the list. It hides what is
+ * there, so it is a folder that every host has and no program of ours is found in.
+ */
+export const STAGE = '/sys';
 
 export interface Confinement {
   view: readonly ViewEntry[];

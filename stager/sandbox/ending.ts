@@ -2,11 +2,10 @@ import { constants } from 'node:os';
 import type { LaunchEnd } from './launch.js';
 import type { EndedBy, SandboxEnd, SandboxLimits } from './sandbox.js';
 
-/** What a caller is told. A file over the size limit ends its program by a signal of its own: that is `disk` too. */
+/** What a caller is told. */
 export function ending(by: EndedBy, limits: SandboxLimits, { code, signal }: LaunchEnd): SandboxEnd {
   if (by !== 'itself') return { ended_by: by, message: because(by, limits) };
   const of = code === undefined ? signal : signalOf(code);
-  if (of === 'SIGXFSZ') return { ended_by: 'disk', message: `a file grew over its limit of ${limits.disk_mb} MB` };
   const status = code === undefined ? {} : { code };
   if (of === undefined) return { ...status, ended_by: by, message: `ended with exit status ${code ?? 'unknown'}` };
   const whose = code === undefined ? 'the sandbox was ended from outside by' : 'ended by signal';

@@ -145,10 +145,10 @@ export interface Groups {
   struck(): Promise<Controller | undefined>;
 }
 
-export function groupsOf(id: string, plan: GroupPlan, limits: SandboxLimits, spare: number): Groups {
+export function groupsOf(name: string, plan: GroupPlan, limits: SandboxLimits, spare: number): Groups {
   const kinds = (['memory', 'pids'] as const).flatMap((controller) => {
     const parent = plan[controller];
-    return parent ? [{ controller, version: parent.version, folder: join(parent.folder, `unik-staging-${id}`) }] : [];
+    return parent ? [{ controller, version: parent.version, folder: join(parent.folder, name) }] : [];
   });
   const folders = [...new Set(kinds.map(({ folder }) => folder))];
   return {

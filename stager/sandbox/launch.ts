@@ -57,6 +57,7 @@ export interface LaunchEnd {
  * Runs as root (of a namespace, for an ordinary user). An ordinary account could not reach folders below a closed
  * home, so they are bound where it can. All is in namespaces that end with this process; when we die before `go`,
  * it reads an end of file and is gone. Files that we inherited open are none of the job's business.
+ * Its standard input is a socket, with which bash believes in a remote login and its settings: hence `--norc`.
  */
 const SCRIPT = `
 set -e
@@ -89,9 +90,9 @@ const READY_MS = 15_000;
 
 /** Prepares namespaces and waits in them. Throws sandbox_unavailable with the reason. */
 export async function launch(options: LaunchOptions): Promise<Launched> {
-  const [file, ...rest] = [...namespaces(options), 'bash', '-c', SCRIPT, 'bash', ...options.hosts, '--'];
+  const [file, ...rest] = [...namespaces(options), 'bash', '--norc', '-c', SCRIPT, 'bash', ...options.hosts, '--'];
   const inner = [...privileges(options), 'bwrap', '--args', String(FD.args), '--', ...options.argv];
-  const [out, err] = [await makePipe(options.pipes.out), await makePipe(options.pipes.err)];
+  const [out, err] = [await makePipe(options.pipes.out, options.path), await makePipe(options.pipes.err, options.path)];
   const seccomp = await open(options.seccomp, 'r');
   const args = await open(options.args, 'r');
   let child: ChildProcess;
@@ -148,10 +149,10 @@ export async function launch(options: LaunchOptions): Promise<Launched> {
  * A pipe with a name, for as long as it takes. What Node gives a child is a socket, on which a program can neither open
  * /dev/stdout nor be kept from passing files to and fro. Writable to all, since the folder is closed: a program may open it again.
  */
-async function makePipe(path: string): Promise<{ read: Socket; write: FileHandle }> {
-  await run('mkfifo', ['-m', '622', path]);
-  const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  const write = await open(path, constants.O_WRONLY);
+async function makePipe(at: string, path: string): Promise<{ read: Socket; write: FileHandle }> {
+  await run('mkfifo', ['-m', '622', at], { code: 'sandbox_unavailable', env: { PATH: path } });
+  const reader = openSync(at, constants.O_RDONLY | constants.O_NONBLOCK);
+  const write = await open(at, constants.O_WRONLY);
   return { read: new Socket({ fd: reader, readable: true, writable: false }), write };
 }
 
@@ -213,6 +214,8 @@ function namespaces({ root, rules }: LaunchOptions): string[] {
 
 function privileges({ root, uid, limits, caps }: LaunchOptions): string[] {
   const account = root ? ['--reuid', String(uid), '--regid', String(uid), '--clear-groups'] : [];
+  // Who is root of a namespace may map that account into the next one only with this capability (Linux 5.12).
+  const needed = root ? '' : ',+setfcap';
   return [
     'prlimit',
     '--core=0',
@@ -220,6 +223,6 @@ function privileges({ root, uid, limits, caps }: LaunchOptions): string[] {
     `--fsize=${limits.disk_mb * 1024 * 1024}`,
     ...(caps.nproc === undefined ? [] : [`--nproc=${caps.nproc}`]),
     ...(caps.data_bytes === undefined ? [] : [`--data=${caps.data_bytes}`]),
-    ...['setpriv', ...account, '--bounding-set=-all', '--inh-caps=-all', '--no-new-privs'],
+    ...['setpriv', ...account, `--bounding-set=-all${needed}`, '--inh-caps=-all', '--no-new-privs'],
   ];
 }

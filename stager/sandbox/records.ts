@@ -1,4 +1,5 @@
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UnikError, hasCode } from '../../core/errors.js';
 import { readJsonFile, writeJsonFile } from '../../core/json-file.js';
@@ -30,23 +31,34 @@ export const JOB_FILES = {
 export async function makeJobFolder(home: string, id: string, record: JobRecord): Promise<string> {
   const folder = join(home, id);
   await mkdir(home, { recursive: true, mode: 0o700 });
+  // Whoever sees the folder under its name sees the record in it.
+  const unnamed = await mkdtemp(join(home, UNNAMED));
+  await writeRecord(unnamed, record);
+  await mkdir(join(unnamed, JOB_FILES.stage), { mode: 0o700 });
+  await mkdir(join(unnamed, JOB_FILES.etc), { mode: 0o700 });
   try {
-    await mkdir(folder, { mode: 0o700 });
+    await rename(unnamed, folder);
   } catch (err) {
-    if (!hasCode(err, 'EEXIST')) throw err;
+    await rm(unnamed, { recursive: true, force: true });
+    if (!hasCode(err, 'ENOTEMPTY') && !hasCode(err, 'EEXIST')) throw err;
     throw new UnikError('conflict', `sandbox job ${id} runs already, or was left by a killed process: sweep first`);
   }
-  await writeRecord(folder, record);
-  await mkdir(join(folder, JOB_FILES.stage), { mode: 0o700 });
-  await mkdir(join(folder, JOB_FILES.etc), { mode: 0o700 });
   return folder;
+}
+
+/** Beginning of a name that no job can have. */
+const UNNAMED = '.new-';
+
+/** Tells the control groups of this home from those of another on the same host. */
+export function groupName(home: string, id: string): string {
+  return `unik-staging-${createHash('sha256').update(home).digest('hex').slice(0, 8)}-${id}`;
 }
 
 export async function writeRecord(folder: string, record: JobRecord): Promise<void> {
   await writeJsonFile(join(folder, JOB_FILES.record), record);
 }
 
-/** Ends what is left of a job and forgets it. Throws sandbox_unavailable when something will not go. */
+/** Ends what is left of a job and forgets it. Throws internal when something will not go. */
 export async function removeJob(folder: string, record: JobRecord): Promise<void> {
   const until = Date.now() + GONE_MS;
   for (;;) {
@@ -80,9 +92,19 @@ export async function sweepJobs(home: string): Promise<void> {
   });
   for (const name of names) {
     const folder = join(home, name);
+    if (name.startsWith(UNNAMED)) {
+      await removeUnfinished(folder);
+      continue;
+    }
     const record = (await readJsonFile(join(folder, JOB_FILES.record))) as JobRecord | undefined;
-    // Killed before it wrote its record, it had made nothing else.
-    if (!record) await rm(folder, { recursive: true, force: true });
-    else if (!(await isAlive(record.owner))) await removeJob(folder, record);
+    if (record && !(await isAlive(record.owner))) await removeJob(folder, record);
   }
 }
+
+/** Killed before its folder had its name, a job had made nothing else. A young one may be about to get it. */
+async function removeUnfinished(folder: string): Promise<void> {
+  const made = (await stat(folder).catch(() => undefined))?.mtimeMs ?? Infinity;
+  if (Date.now() - made > UNFINISHED_MS) await rm(folder, { recursive: true, force: true });
+}
+
+const UNFINISHED_MS = 60_000;

@@ -32,6 +32,10 @@ export class Sandboxed {
     // Closed to other accounts, as a home is.
     const base = await realpath(await mkdtemp(join(tmpdir(), 'unik-sandbox-')));
     await mkdir(join(base, 'work'), { mode: 0o700 });
+    return Sandboxed.at(base, change);
+  }
+
+  static at(base: string, change: Partial<BubblewrapOptions> = {}): Sandboxed {
     const options: BubblewrapOptions = {
       folder: join(base, 'jobs'),
       path: '/usr/sbin:/usr/bin:/sbin:/bin',
