@@ -4,7 +4,7 @@ import { release } from 'node:os';
 import { toUnikError, UnikError } from '../../core/errors.js';
 import type { Log } from '../../core/log.js';
 import { identify, kill, run as runProgram, type ProcessIdentity } from '../../core/process.js';
-import { bwrapArgs } from './bwrap-args.js';
+import { bwrapArgs, foldersInMemory } from './bwrap-args.js';
 import { checkJob } from './check-job.js';
 import { DiskMeter } from './disk.js';
 import { examine } from './examine.js';
@@ -123,7 +123,7 @@ export class Bubblewrap implements Sandbox {
     const { limits, mounts } = job.job;
     const writable = mounts.filter((mount) => mount.writable).map(({ host }) => host);
     const disk = new DiskMeter(writable, limits.disk_mb * 1024 * 1024);
-    const inMemory = ['/tmp', '/dev/shm'].filter((at) => !mounts.some(({ inside }) => inside === at));
+    const inMemory = foldersInMemory(job.job);
     const over = new AbortController();
     const watching = watch({ first: job.first, limits, groups: job.groups, inMemory, disk }, over.signal).then(
       (strike) => strike && stop.because(strike),

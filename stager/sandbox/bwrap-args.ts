@@ -23,7 +23,6 @@ export interface Confinement {
 
 /** bubblewrap's arguments but the command, for `--args`: on its command line the environment would be read by all. */
 export function bwrapArgs({ view, files, job, env, network }: Confinement): string[] {
-  const { limits } = job;
   const staged = [
     ...files.map((inside) => ({ inside, writable: false })),
     ...job.mounts.map(({ inside, writable }) => ({ inside, writable })),
@@ -44,23 +43,29 @@ export function bwrapArgs({ view, files, job, env, network }: Confinement): stri
       'link' in entry ? ['--symlink', entry.link, entry.at] : ['--ro-bind', entry.host, entry.at],
     ),
     ...['--proc', '/proc', '--dev', '/dev'],
-    ...tmpfs('/dev/shm', inMemory(limits).shm_bytes),
+    ...foldersInMemory(job).flatMap(tmpfs),
     ...['--remount-ro', '/dev'],
-    ...(job.mounts.some(({ inside }) => inside === '/tmp') ? [] : tmpfs('/tmp', inMemory(limits).tmp_bytes)),
     ...staged.flatMap(({ from, inside, writable }) => [writable ? '--bind' : '--ro-bind', from, inside]),
     ...['--remount-ro', '/', '--chdir', job.cwd],
   ];
 }
 
-/** Folders in memory, which no process's size shows: small, and of a fixed size. */
-export function inMemory({ memory_mb, disk_mb }: { memory_mb: number; disk_mb: number }): {
-  tmp_bytes: number;
-  shm_bytes: number;
-} {
-  const mb = (most: number): number => Math.max(1, Math.floor(most)) * 1024 * 1024;
-  return { tmp_bytes: mb(Math.min(memory_mb / 4, disk_mb)), shm_bytes: mb(Math.min(memory_mb / 8, 64)) };
+/** A file system in memory, of which no process's size tells: small, and of a fixed size. */
+export interface FolderInMemory {
+  at: string;
+  bytes: number;
 }
 
-function tmpfs(at: string, bytes: number): string[] {
+export function foldersInMemory({ limits, mounts }: Pick<SandboxJob, 'limits' | 'mounts'>): FolderInMemory[] {
+  const { memory_mb, disk_mb } = limits;
+  const bytes = (mb: number): number => Math.max(1, Math.floor(mb)) * 1024 * 1024;
+  const folders = [
+    { at: '/dev/shm', bytes: bytes(Math.min(memory_mb / 8, 64)) },
+    { at: '/tmp', bytes: bytes(Math.min(memory_mb / 4, disk_mb)) },
+  ];
+  return folders.filter(({ at }) => !mounts.some(({ inside }) => inside === at));
+}
+
+function tmpfs({ at, bytes }: FolderInMemory): string[] {
   return ['--perms', '1777', '--size', String(bytes), '--tmpfs', at];
 }

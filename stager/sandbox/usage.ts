@@ -1,3 +1,4 @@
+import type { FolderInMemory } from './bwrap-args.js';
 import { readdir, readFile, readlink, stat, statfs } from 'node:fs/promises';
 
 /** What a sandbox takes, as the host sees it. */
@@ -32,10 +33,10 @@ async function childrenOf(pid: number): Promise<number[]> {
 }
 
 /** `folders`: where the sandbox has file systems in memory. */
-export async function usageOf(first: number, folders: readonly string[]): Promise<Usage> {
+export async function usageOf(first: number, folders: readonly FolderInMemory[]): Promise<Usage> {
   const pids = await processesBelow(first);
   const parts = await Promise.all(pids.map(async (pid) => readStatus(await read(`/proc/${pid}/status`))));
-  const inMemory = await Promise.all(folders.map((folder) => usedBytes(`/proc/${first}/root${folder}`)));
+  const inMemory = await Promise.all(folders.map((folder) => usedBytes(first, folder)));
   return {
     // The first process is bubblewrap's.
     tasks: sum(parts.map(({ threads }) => threads)) - 1,
@@ -50,10 +51,10 @@ export function readStatus(text: string): { threads: number; bytes: number } {
 }
 
 /** The same with pages that several processes share counted once: slower, so asked before a verdict. */
-export async function sharedFairly(first: number, folders: readonly string[]): Promise<number> {
+export async function sharedFairly(first: number, folders: readonly FolderInMemory[]): Promise<number> {
   const pids = await processesBelow(first);
   const parts = await Promise.all(pids.map(async (pid) => readRollup(await read(`/proc/${pid}/smaps_rollup`))));
-  const inMemory = await Promise.all(folders.map((folder) => usedBytes(`/proc/${first}/root${folder}`)));
+  const inMemory = await Promise.all(folders.map((folder) => usedBytes(first, folder)));
   return sum(parts) + sum(inMemory);
 }
 
@@ -81,9 +82,10 @@ export async function namelessBytes(first: number): Promise<{ disk: number; memo
   return total;
 }
 
-async function usedBytes(path: string): Promise<number> {
-  const found = await statfs(path).catch(() => undefined);
-  return found ? (found.blocks - found.bfree) * found.bsize : 0;
+/** Until bubblewrap has changed its root, what has that name is another file system, of another size. */
+async function usedBytes(first: number, { at, bytes }: FolderInMemory): Promise<number> {
+  const found = await statfs(`/proc/${first}/root${at}`).catch(() => undefined);
+  return found && found.blocks * found.bsize === bytes ? bytes - found.bfree * found.bsize : 0;
 }
 
 async function read(path: string): Promise<string> {

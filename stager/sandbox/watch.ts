@@ -1,4 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
+import type { FolderInMemory } from './bwrap-args.js';
 import { DiskMeter } from './disk.js';
 import type { Groups } from './groups.js';
 import type { EndedBy, SandboxLimits } from './sandbox.js';
@@ -12,8 +13,7 @@ export interface Watched {
   first: number;
   limits: SandboxLimits;
   groups: Groups;
-  /** Folders in memory, as seen inside. */
-  inMemory: readonly string[];
+  inMemory: readonly FolderInMemory[];
   disk: DiskMeter;
 }
 
