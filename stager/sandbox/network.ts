@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
-import { isIPv4 } from 'node:net';
+import { isIPv4, isIPv6 } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
@@ -32,7 +32,7 @@ export async function planNetwork(network: SandboxNetwork, hostAddresses = addre
       return { hostLoopback: false, resolv: '', env: {} };
     case 'filtered':
       return {
-        rules: filteredRules([...NEVER, SLIRP.net, ...hostAddresses, ...network.deny.map(checkedRange)]),
+        rules: filteredRules([...NEVER, SLIRP.net, ...hostAddresses, ...network.deny.flatMap(checkedRange)]),
         hostLoopback: false,
         resolv: `nameserver ${SLIRP.nameserver}\n`,
         env: {},
@@ -130,9 +130,11 @@ async function addressOf(host: string): Promise<string> {
   }
 }
 
-/** An IPv4 address or CIDR, fit to stand in a rule. */
-function checkedRange(range: string): string {
-  const [address = '', bits = '32', more] = range.split('/');
-  if (more === undefined && isIPv4(address) && /^\d{1,2}$/.test(bits) && Number(bits) <= 32) return range;
-  throw new UnikError('bad_request', `sandbox job: network.deny has ${JSON.stringify(range)}, expected an IPv4 CIDR`);
+/** An IPv4 address or CIDR, fit to stand in a rule. Of IPv6 there is nothing in reach, so nothing to deny. */
+function checkedRange(range: string): string[] {
+  const [address = '', bits, more] = range.split('/');
+  const most = isIPv6(address) ? 128 : isIPv4(address) ? 32 : -1;
+  if (more === undefined && /^\d{1,3}$/.test(bits ?? '0') && Number(bits ?? 0) <= most)
+    return most === 32 ? [range] : [];
+  throw new UnikError('bad_request', `sandbox job: network.deny has ${JSON.stringify(range)}, expected a CIDR`);
 }
