@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { release } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { toUnikError, UnikError } from '../../core/errors.js';
 import type { Log } from '../../core/log.js';
 import { identify, kill, run as runProgram, type ProcessIdentity } from '../../core/process.js';
@@ -30,6 +31,8 @@ export interface BubblewrapOptions {
   accounts: { first: number; count: number };
   /** A root tree in place of the host's programs. */
   rootfs?: string;
+  /** Further files and folders of the host that jobs may read, such as /etc/npmrc with the address of a mirror. */
+  readable?: readonly string[];
   /** A control group to make ours in, a path below every hierarchy. Default: our own, where it was handed to us. */
   group?: string;
   log: Log;
@@ -100,7 +103,7 @@ export class Bubblewrap implements Sandbox {
       argv: job.argv,
       limits: job.limits,
       caps: caps(job.limits, await this.#groups()),
-      output: bounded(job, () => stop.because('output')),
+      output: bounded(job, stop),
     });
     // From here on a killed process of ours leaves something that `sweep` must know.
     const note = async (who: ProcessIdentity | undefined): Promise<void> => {
@@ -125,7 +128,10 @@ export class Bubblewrap implements Sandbox {
     const disk = new DiskMeter(writable, limits.disk_mb * 1024 * 1024);
     const inMemory = foldersInMemory(job.job);
     const over = new AbortController();
-    const watching = watch({ first: job.first, limits, groups: job.groups, inMemory, disk }, over.signal).then(
+    const watching = watch(
+      { first: job.first, limits, groups: job.groups, inMemory, disk, meminfo: '/proc/meminfo' },
+      over.signal,
+    ).then(
       (strike) => strike && stop.because(strike),
       (err: unknown) => stop.broke(err),
     );
@@ -137,7 +143,7 @@ export class Bubblewrap implements Sandbox {
       await Promise.race([launched.ended, stop.asked]);
       // Its first process takes all others of the sandbox with it.
       for (const who of job.record.processes) await kill(who, 'SIGKILL');
-      const end = await launched.ended;
+      const end = await within(GONE_MS, launched.ended);
       if (stop.error) throw stop.error;
       const by = stop.reason ?? (await job.groups.struck());
       if (by === undefined && neverRan(end)) {
@@ -171,7 +177,7 @@ export class Bubblewrap implements Sandbox {
       await writeFile(join(folder, JOB_FILES.etc, name), text, { mode: 0o644 });
     }
     const args = bwrapArgs({
-      view: await view(this.#options.rootfs),
+      view: await view(this.#options.rootfs, this.#options.readable ?? []),
       files: Object.keys(etc).map((name) => `/etc/${name}`),
       job,
       env: network.env,
@@ -203,6 +209,7 @@ export class Bubblewrap implements Sandbox {
 }
 
 const CHOWN_MS = 120_000;
+const GONE_MS = 15_000;
 
 interface RunContext {
   job: SandboxJob;
@@ -246,13 +253,33 @@ class Stop {
 }
 
 /** Hands on what a job prints up to its limit. */
-function bounded({ limits, output }: SandboxJob, tooMuch: () => void): SandboxJob['output'] {
+function bounded({ limits, output }: SandboxJob, stop: Stop): SandboxJob['output'] {
   let left = limits.output_bytes;
   return (stream, bytes) => {
-    if (left > 0) output(stream, bytes.subarray(0, left));
+    try {
+      if (left > 0) output(stream, bytes.subarray(0, left));
+    } catch (err) {
+      stop.broke(err);
+    }
     left -= bytes.length;
-    if (left < 0) tooMuch();
+    if (left < 0) stop.because('output');
   };
+}
+
+/** A killed process goes, unless the kernel holds it. */
+async function within<T>(ms: number, value: Promise<T>): Promise<T> {
+  const late = new AbortController();
+  const given = delay(ms, undefined, { signal: late.signal }).then(
+    () => {
+      throw new UnikError('internal', `the processes of a sandbox job were killed and are there ${ms} ms later`);
+    },
+    () => value,
+  );
+  try {
+    return await Promise.race([value, given]);
+  } finally {
+    late.abort();
+  }
 }
 
 function neverRan(end: LaunchEnd): boolean {

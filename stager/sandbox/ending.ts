@@ -16,7 +16,7 @@ function because(by: Exclude<EndedBy, 'itself'>, limits: SandboxLimits): string 
   const texts = {
     cancelled: 'cancelled',
     timeout: `took longer than its limit of ${limits.wall_ms / 1000} s`,
-    memory: `took more memory than its limit of ${limits.memory_mb} MB`,
+    memory: `took more memory than its limit of ${limits.memory_mb} MB, or the host has none left`,
     pids: `had more processes and threads than its limit of ${limits.pids}`,
     disk: `wrote more than its limit of ${limits.disk_mb} MB, or the disk is full`,
     output: `printed more than its limit of ${limits.output_bytes} bytes`,

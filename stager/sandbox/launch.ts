@@ -217,6 +217,8 @@ function privileges({ root, uid, limits, caps }: LaunchOptions): string[] {
   // Who is root of a namespace may map that account into the next one only with this capability (Linux 5.12).
   const needed = root ? '' : ',+setfcap';
   return [
+    // Machines go first.
+    ...['nice', '-n', '10'],
     'prlimit',
     '--core=0',
     `--nofile=${limits.nofile}`,

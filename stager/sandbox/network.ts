@@ -57,7 +57,7 @@ export async function planNetwork(network: SandboxNetwork, hostAddresses = addre
 export function filteredRules(deny: readonly string[]): string {
   return rules([
     `ip daddr ${SLIRP.nameserver} meta l4proto { tcp, udp } th dport 53 accept`,
-    ...deny.map((range) => `ip daddr ${range} reject with icmpx admin-prohibited`),
+    ...deny.map((range) => `ip daddr ${range} goto refuse`),
     'ip protocol { tcp, udp, icmp } accept',
   ]);
 }
@@ -71,8 +71,15 @@ function rules(accepts: readonly string[]): string {
     ...lines.map((line) => `    ${line}`),
     '  }',
   ];
-  const output = chain('output', 'oifname', [...accepts, 'reject with icmpx admin-prohibited']);
-  return `${['table inet unik {', ...chain('input', 'iifname', []), ...output, '}'].join('\n')}\n`;
+  // A reset is noticed at once; whoever waits for a connection takes an ICMP message for a passing trouble.
+  const refuse = [
+    '  chain refuse {',
+    '    meta l4proto tcp reject with tcp reset',
+    '    reject with icmpx admin-prohibited',
+    '  }',
+  ];
+  const output = chain('output', 'oifname', [...accepts, 'goto refuse']);
+  return `${['table inet unik {', ...refuse, ...chain('input', 'iifname', []), ...output, '}'].join('\n')}\n`;
 }
 
 /**

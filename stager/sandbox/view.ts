@@ -15,7 +15,7 @@ const HOST_TOP = ['usr', 'bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32'];
 const HOST_ETC = [
   /^(alternatives|ca-certificates|java-\d+-openjdk|maven|perl|python3(\.\d+)?)$/,
   /^(ld\.so\.(cache|conf|conf\.d)|nsswitch\.conf|localtime|timezone|os-release|debian_version)$/,
-  /^(mime\.types|services|protocols|gai\.conf|magic|npmrc|pip\.conf)$/,
+  /^(mime\.types|services|protocols|gai\.conf|magic)$/,
 ];
 const HOST_SSL = ['certs', 'openssl.cnf'];
 
@@ -35,8 +35,13 @@ export function ownEtc(resolv: string): Record<string, string> {
   };
 }
 
-/** The read-only root: parts of the host's, or all of `rootfs`. */
-export async function view(rootfs: string | undefined): Promise<ViewEntry[]> {
+/** The read-only root: parts of the host's, or all of `rootfs`; with `readable`, paths of the host, where they exist. */
+export async function view(rootfs: string | undefined, readable: readonly string[]): Promise<ViewEntry[]> {
+  const more = readable.filter((path) => existsSync(path)).map((path) => ({ at: path, host: path }));
+  return [...(await tree(rootfs)), ...more];
+}
+
+async function tree(rootfs: string | undefined): Promise<ViewEntry[]> {
   const own = Object.keys(ownEtc(''));
   if (rootfs === undefined) {
     const ssl = HOST_SSL.map((name) => `/etc/ssl/${name}`).filter((path) => existsSync(path));

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
 import type { FolderInMemory } from './bwrap-args.js';
 import { DiskMeter } from './disk.js';
@@ -15,6 +16,8 @@ export interface Watched {
   groups: Groups;
   inMemory: readonly FolderInMemory[];
   disk: DiskMeter;
+  /** The host's: what no process's size shows, such as filled sockets, still shows there. */
+  meminfo: string;
 }
 
 const LOOK_MS = 100;
@@ -28,7 +31,7 @@ const SELDOM = 10;
 export async function watch(watched: Watched, signal: AbortSignal): Promise<Strike | undefined> {
   let nameless = 0;
   for (let look = 0; !signal.aborted; look++) {
-    const { first, limits, groups, inMemory, disk } = watched;
+    const { first, limits, groups, inMemory, disk, meminfo } = watched;
     const struck = await groups.struck();
     if (struck) return struck;
     if (look % SELDOM === SELDOM - 1) nameless = (await namelessBytes(first)).memory;
@@ -41,11 +44,20 @@ export async function watch(watched: Watched, signal: AbortSignal): Promise<Stri
     ) {
       return over;
     }
+    if (isShort(await readFile(meminfo, 'utf8'))) return 'memory';
     if (await disk.isOver(first)) return 'disk';
     await setTimeout(LOOK_MS, undefined, { signal }).catch(() => undefined);
   }
   return undefined;
 }
+
+/** True when a host is about to kill processes of its own choice; a build is the first that can be spared. */
+export function isShort(meminfo: string): boolean {
+  const field = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(meminfo)?.[1] ?? NaN);
+  return field('MemAvailable') < Math.min(RESERVE_KB, 0.02 * field('MemTotal'));
+}
+
+const RESERVE_KB = 128 * 1024;
 
 export function exceeded(usage: Usage, limits: SandboxLimits): 'memory' | 'pids' | undefined {
   if (usage.tasks > limits.pids) return 'pids';

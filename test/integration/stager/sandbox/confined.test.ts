@@ -1,9 +1,12 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { spawn } from 'node:child_process';
 import { lstat, mkdir, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { identify, isAlive, kill } from '../../../../core/process.js';
 import { Sandboxed } from '../../../support/sandboxed.js';
+
+/** Most take a third of a second; a busy machine may take its time. */
+jest.setTimeout(60_000);
 
 const ROOT = process.getuid?.() === 0;
 let box: Sandboxed;

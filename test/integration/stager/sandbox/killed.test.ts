@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { build } from 'esbuild';
 import { execa } from 'execa';
 import { spawn } from 'node:child_process';
@@ -11,6 +11,9 @@ import { isAlive } from '../../../../core/process.js';
 import { processesIn } from '../../../../stager/sandbox/groups.js';
 import { JOB_FILES, type JobRecord } from '../../../../stager/sandbox/records.js';
 import { Sandboxed } from '../../../support/sandboxed.js';
+
+/** Most take a third of a second; a busy machine may take its time. */
+jest.setTimeout(60_000);
 
 const isRoot = process.getuid?.() === 0;
 let program: string;

@@ -1,9 +1,12 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { chmod, copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { groupsOf } from '../../../../stager/sandbox/groups.js';
 import { Sandboxed, TIGHT } from '../../../support/sandboxed.js';
+
+/** Most take a third of a second; a busy machine may take its time. */
+jest.setTimeout(60_000);
 
 const BUSYBOX = '/bin/busybox';
 

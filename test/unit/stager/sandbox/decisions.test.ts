@@ -4,7 +4,7 @@ import { checkJob } from '../../../../stager/sandbox/check-job.js';
 import { ending } from '../../../../stager/sandbox/ending.js';
 import type { SandboxJob } from '../../../../stager/sandbox/sandbox.js';
 import { readRollup, readStatus } from '../../../../stager/sandbox/usage.js';
-import { exceeded } from '../../../../stager/sandbox/watch.js';
+import { exceeded, isShort } from '../../../../stager/sandbox/watch.js';
 
 const MB = 1024 * 1024;
 const limits = { memory_mb: 64, pids: 10, wall_ms: 1500, disk_mb: 8, output_bytes: 100, nofile: 20 };
@@ -137,4 +137,13 @@ test.each([
   ['output', { words: '' }, { ended_by: 'output', message: 'printed more than its limit of 100 bytes' }],
 ] as const)('ended by %s with %p', (by, end, told) => {
   expect(ending(by, limits, end)).toEqual(told);
+});
+
+test.each([
+  ['plenty', 24_000_000, 20_000_000, false],
+  ['little, of much', 24_000_000, 120_000, true],
+  ['little, of little', 1_000_000, 30_000, false],
+  ['none', 1_000_000, 19_000, true],
+])('a host with %s', (_what, total, available, short) => {
+  expect(isShort(`MemTotal:  ${total} kB\nMemFree:  1 kB\nMemAvailable:  ${available} kB\n`)).toBe(short);
 });

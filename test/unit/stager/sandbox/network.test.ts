@@ -19,7 +19,7 @@ describe('a plan for the network of a job', () => {
     expect(lines[0]).toContain('policy drop');
     const accepts = lines.findIndex((line) => line === 'ip protocol { tcp, udp, icmp } accept');
     for (const range of ['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '10.0.2.0/24', '192.0.2.1', '10.0.0.0/8']) {
-      const at = lines.findIndex((line) => line.startsWith(`ip daddr ${range} reject`));
+      const at = lines.findIndex((line) => line.startsWith(`ip daddr ${range} goto refuse`));
       expect(at).toBeGreaterThan(0);
       expect(at).toBeLessThan(accepts);
     }
