@@ -61,6 +61,7 @@ export function report(instances: Iterable<Instance>, total: Capacity, overhead_
     memory_mb: { total: total.memory_mb, available: Math.max(0, left('memory_mb') - overhead_mb) },
     disk_mb: { total: total.disk_mb, available: left('disk_mb') },
     machines: { total: total.machines, available: left('machines') },
+    overhead_mb,
   };
 }
 

@@ -4,7 +4,7 @@ import type { Clock } from '../core/clock.js';
 import { toUnikError, UnikError } from '../core/errors.js';
 import type { Log } from '../core/log.js';
 import { KeyedQueue } from '../core/queue.js';
-import { chargeFor, lookUp, machineSpec, type Catalogue } from './boot.js';
+import { chargeFor, lookUp, machineSpec, type Catalogue, type LateEnv } from './boot.js';
 import { admit, holdsMachine, report, type Capacity } from './capacity.js';
 import { createLimit } from './console/limit.js';
 import { LOG_LIMITS, openLogs } from './console/logs.js';
@@ -28,6 +28,8 @@ export interface ExecutorDeps extends Catalogue {
   logs?: Partial<LogLimits>;
   /** Bytes a second that one instance may log; absent: no limit. */
   log_bytes_per_s?: number;
+  /** Asked at each boot, again after our restart. */
+  lateEnv?: LateEnv;
 }
 
 /** Runs machines. `recover` must be called once before anything else. */
@@ -42,6 +44,7 @@ export function createExecutor(deps: ExecutorDeps): Executor {
   const waiters = new Waiters();
   const listeners = new Set<(event: ExecutorEvent) => void>();
   const closed = new AbortController();
+  let recovered = false;
   // Everyone who waits for a stop listens to it.
   setMaxListeners(0, closed.signal);
 
@@ -69,7 +72,7 @@ export function createExecutor(deps: ExecutorDeps): Executor {
     const parts = await lookUp(instance.kernel === undefined ? spec : { ...spec, kernel: instance.kernel }, deps);
     admit(spec.name, instance.charge, others(spec.key), deps.capacity());
     signal.throwIfAborted();
-    return parts.provider.start(machineSpec(spec, parts), signal);
+    return parts.provider.start(machineSpec(spec, parts, deps.lateEnv), signal);
   }
 
   async function begin(instance: Instance): Promise<Life> {
@@ -192,7 +195,14 @@ export function createExecutor(deps: ExecutorDeps): Executor {
 
   return {
     owner,
+    async usage(key) {
+      const instance = lives.get(key)?.instance;
+      if (!instance?.handle || instance.phase === 'completed') return undefined;
+      return providers.get(instance.spec.provider)?.usage?.(instance.handle);
+    },
     async recover() {
+      if (recovered) return;
+      recovered = true;
       const found = await records.load();
       const left = whatIsLeft({ owner, providers, log });
       await Promise.all(

@@ -4,11 +4,13 @@
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { findPeers } from './peers.mjs';
 import { root, setup } from './setup.mjs';
 import { Tally } from './steps.mjs';
 
+// `peers` holds what the groups' peers are made from, no tests.
 const groups = readdirSync(join(root, 'test/interop'), { withFileTypes: true })
-  .filter((entry) => entry.isDirectory())
+  .filter((entry) => entry.isDirectory() && entry.name !== 'peers')
   .map((entry) => entry.name);
 const asked = process.argv.slice(2).filter((word) => !word.startsWith('-'));
 const unknown = asked.filter((name) => !groups.includes(name));
@@ -16,7 +18,8 @@ if (unknown.length > 0) {
   console.error(`interop: no group ${unknown.join(', ')}; there are: ${groups.join(', ')}`);
   process.exit(2);
 }
-await setup({ test: true });
+await setup({ test: true, interop: true });
+findPeers();
 const tally = new Tally();
 for (const group of asked.length > 0 ? asked : groups.filter((name) => name !== 'long')) {
   const note = join(root, 'test/interop', group, 'README.md');

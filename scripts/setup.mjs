@@ -19,12 +19,12 @@ export function widenPath() {
   );
 }
 
-/** @param {{ test?: boolean }} options `test`: also what only the tests need. */
+/** @param {{ test?: boolean, interop?: boolean }} options also what only the tests, or only the interop tests, need. */
 export async function setup(options = {}) {
   widenPath();
   checkNode();
   installNpmPackages();
-  installDebianPackages(options.test === true);
+  installDebianPackages(['run', ...(options.test ? ['test'] : []), ...(options.interop ? ['interop'] : [])]);
   const guest = await import('./guest-init.mjs');
   await guest.unpackKernel(root, say);
   await guest.buildInit(root, say);
@@ -59,9 +59,9 @@ function installNpmPackages() {
   writeFileSync(stamp, lock);
 }
 
-function installDebianPackages(test) {
+function installDebianPackages(lists) {
   const table = JSON.parse(readFileSync(join(root, 'scripts', 'packages.json'), 'utf8'));
-  const wanted = [...table.run, ...(test ? table.test : [])].filter((entry) => !isPresent(entry));
+  const wanted = lists.flatMap((list) => table[list]).filter((entry) => !isPresent(entry));
   if (wanted.length === 0) return;
   const names = wanted.map((entry) => entry.package);
   const install = ['apt-get', 'install', '-y', '--no-install-recommends', ...names];

@@ -80,6 +80,8 @@ export interface Download {
   cache_key: string;
   checksum?: { algorithm: 'md5' | 'sha1' | 'sha256'; value: string };
   log_source: string;
+  /** Fetched before the container exists: its failure is `failed to download cached artifacts`, and retryable. */
+  dependency?: boolean;
 }
 
 /** What a container runs: everything `convert` learns from a DesiredLRP or a TaskDefinition. */
@@ -105,6 +107,13 @@ export interface RunOrder {
   metric_tags: Record<string, string>;
   /** Of a task. */
   result_file?: string;
+  /**
+   * Steps around the program, the inmost first, that change what its end means: of a `codependent` the end with status
+   * 0 is a failure too; what is in a `try` never fails.
+   */
+  wrapped?: ('codependent' | 'try')[];
+  /** Lines of the cell at its start: what was asked for and is not done. */
+  notices?: string[];
   /** Ends the action after this long with `exceeded 15m0s timeout`. Of a task's Timeout action. */
   timeout_ms?: number;
 }

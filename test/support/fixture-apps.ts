@@ -46,6 +46,14 @@ export function buildBinary(into: string, compiler: 'gcc' | 'musl-gcc'): string 
   return into;
 }
 
+/** The application that misbehaves when told to: `./behave serve`; see its source. */
+export function buildBehave(into: string): string {
+  mkdirSync(into, { recursive: true });
+  execFileSync('musl-gcc', ['-O1', '-static', '-o', join(into, 'behave'), join(APPS, 'behave/behave.c')]);
+  writeFileSync(join(into, 'Procfile'), 'web: ./behave serve\n');
+  return into;
+}
+
 /** A runnable jar with Jetty in it; without Jetty on this host, one on the runtime's own server. */
 export function buildJava(into: string): string {
   mkdirSync(into, { recursive: true });

@@ -64,6 +64,7 @@ test('reports what one more application could have', () => {
     memory_mb: { total: 1000, available: 550 },
     disk_mb: { total: 500, available: 400 },
     machines: { total: 4, available: 3 },
+    overhead_mb: 150,
   });
 });
 
