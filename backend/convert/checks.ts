@@ -3,7 +3,7 @@ import type { CheckSpec } from '../../executor/model.js';
 import type { Action, Check, CheckDefinition, RunAction } from '../../protos/generated.js';
 import type { HealthOrder } from '../cell/model.js';
 import type { CheckDefaults } from './context.js';
-import { goMillis } from './go-duration.js';
+import { goMillis } from '../../core/go-format.js';
 
 export interface Checked {
   check_definition?: CheckDefinition;

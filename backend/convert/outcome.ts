@@ -1,7 +1,7 @@
 import type { Exit, Instance } from '../../executor/model.js';
 import type { Download, Outcome, RunOrder } from '../cell/model.js';
 import { checkText, type FailedLook } from './check-text.js';
-import { goDuration } from './go-duration.js';
+import { goDuration } from '../../core/go-format.js';
 import * as lines from './lines.js';
 
 /** A container whose machine has ended. */

@@ -42,6 +42,11 @@ export class Child {
     return this.#child?.pid;
   }
 
+  /** Is it meant to run: started and not stopped since? */
+  get isWanted(): boolean {
+    return this.#wanted;
+  }
+
   /** Settled when it serves; throws with the end of its log when it does not within 30 s. */
   async start(): Promise<void> {
     if (this.#wanted) return;
@@ -49,6 +54,7 @@ export class Child {
     this.#spawn();
     const deadline = Date.now() + READY_MS;
     while (!(await this.spec.ready())) {
+      if (!this.isWanted) throw new Error(`${this.spec.name} was stopped while it started`);
       if (Date.now() > deadline) {
         await this.stop();
         throw new Error(`${this.spec.name} does not serve after ${READY_MS} ms:\n${await tail(this.spec.log)}`);
@@ -62,7 +68,7 @@ export class Child {
     this.#wanted = false;
     clearTimeout(this.#restart);
     const child = this.#child;
-    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const gone = once(child, 'exit');
     const hard = setTimeout(() => child.kill('SIGKILL'), END_MS);
     child.kill(this.spec.end ?? 'SIGTERM');

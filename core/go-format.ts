@@ -18,3 +18,10 @@ export function goMillis(text: string): number | undefined {
   const parts = text.matchAll(/(\d+(?:\.\d+)?)(h|ms|m|us|µs|ns|s)/g);
   return [...parts].reduce((sum, [, value, unit]) => sum + Number(value) * UNITS[unit as keyof typeof UNITS], 0);
 }
+
+/** As Go's bytefmt prints it: `512B`, `1.2M`. */
+export function byteSize(bytes: number): string {
+  const units = ['B', 'K', 'M', 'G', 'T'];
+  const power = bytes < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10));
+  return `${(bytes / 2 ** (10 * power)).toFixed(1).replace(/\.0$/, '')}${units[power] ?? 'B'}`;
+}

@@ -1,7 +1,6 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { byteSize } from '../../../backend/convert/lines.js';
-import { goDuration, goMillis } from '../../../backend/convert/go-duration.js';
+import { byteSize, goDuration, goMillis } from '../../../core/go-format.js';
 
 test.each([
   [0, '0s'],
