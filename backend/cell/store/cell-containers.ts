@@ -5,6 +5,7 @@ import { KeyedQueue } from '../../../core/queue.js';
 import type { LateEnv } from '../../../executor/boot.js';
 import type { Executor } from '../../../executor/executor.js';
 import { checkedName } from '../../../executor/records.js';
+import type { Stager } from '../../../stager/staging/stage.js';
 import { Cursors } from '../../logs/cursors.js';
 import type { Containers, ContainerUsage, Room } from '../containers.js';
 import type { Container, NetInfo, Outcome, Reservation, RunOrder } from '../model.js';
@@ -12,6 +13,7 @@ import { Narrator, type NarratorDeps } from './narrator.js';
 import { ContainerRecords } from './records.js';
 import { admit, roomLeft, totalRoom, type Claim, type Ledger } from './room.js';
 import { claimOf, CONTAINER_LABEL, GRACE_MS } from './spec.js';
+import { INTERRUPTED, stageIt } from './staging.js';
 import { failureOf, startMachine, type StarterDeps } from './starter.js';
 import { containerOf, endOf, hasChanged, whereOf, type ContainerRecord } from './state.js';
 import { usageOf } from './usage.js';
@@ -25,6 +27,8 @@ export interface ContainersDeps extends Omit<StarterDeps, 'executor'>, Omit<Narr
   address: string;
   /** What a machine costs on top of its application's memory, MB; grows at most linearly with it. */
   overheadMb: (memory_mb: number) => number;
+  /** Carries out staging tasks; where it is missing, convert refuses them. */
+  stager?: Stager;
   /** A reservation that nobody takes into use is given up after this long; default a minute. */
   reserved_ms?: number;
 }
@@ -42,6 +46,8 @@ interface Entry {
   narrator?: Narrator;
   /** Calls off what goes on for it: the start, or waiting for its time to be over. */
   start?: AbortController;
+  /** Of a staging task: settles when nothing of it is left on the host. */
+  staging?: Promise<void>;
   timer?: AbortController;
   deleting?: Promise<void>;
   /** Its record is removed and must not come back. */
@@ -75,6 +81,7 @@ export class CellContainers implements Containers {
     for (const record of found) this.#add(record);
     this.#unsubscribe = executor.subscribe(({ key }) => this.#refresh(key));
     await executor.recover();
+    await this.deps.stager?.recover();
     for (const entry of [...this.#entries.values()]) this.#resume(entry);
     // Machines are started after their record is written: one without a record was deleted but for that.
     const strays = executor.list().filter(({ spec }) => CONTAINER_LABEL in spec.labels && !this.#entries.has(spec.key));
@@ -200,7 +207,7 @@ export class CellContainers implements Containers {
       timer?.abort();
       narrator?.close();
     }
-    await Promise.all(entries.map(async ({ narrator }) => narrator?.done()));
+    await Promise.all(entries.map(async ({ narrator, staging }) => [await narrator?.done(), await staging]));
     for (const entry of entries) if (entry.view.state === 'reserved') this.#saveSoon(entry);
     await this.#saves.idle();
     await this.#cursors.close();
@@ -282,6 +289,9 @@ export class CellContainers implements Containers {
       this.#follow(entry);
       if (state === 'running') this.#endInTime(entry);
       if (record.stopped && state !== 'completed') this.#halt(guid);
+    } else if (record.order?.staging) {
+      // Its processes went with the last process of ours, or were just ended.
+      if (state !== 'completed') this.#complete(entry, INTERRUPTED);
     } else if (state === 'initializing' && record.order) {
       if (record.stopped) this.#complete(entry, this.#unstarted());
       else this.#begin(entry, record.order);
@@ -293,7 +303,36 @@ export class CellContainers implements Containers {
     const { guid } = entry.record.reservation;
     const enough = new AbortController();
     entry.start = enough;
-    this.#background('container.start-failed', guid, this.#start(entry, order, enough.signal));
+    if (order.staging) {
+      entry.staging = this.#stage(entry, order, enough.signal);
+      this.#background('container.staging-failed', guid, entry.staging);
+    } else {
+      this.#background('container.start-failed', guid, this.#start(entry, order, enough.signal));
+    }
+  }
+
+  /** In place of a machine: from its beginning to its end. */
+  async #stage(entry: Entry, order: RunOrder, signal: AbortSignal): Promise<void> {
+    const { reservation } = entry.record;
+    const narrator = (entry.narrator ??= this.#narratorFor(reservation.guid, order));
+    const began = (): void => {
+      entry.record = { ...entry.record, began_at: this.deps.clock.now() };
+      this.#saveSoon(entry);
+      this.#refresh(reservation.guid);
+    };
+    try {
+      await this.#save(entry);
+      signal.throwIfAborted();
+      this.#complete(entry, await stageIt({ reservation, order, narrator, began }, this.deps, signal));
+    } catch (err) {
+      // Closing called it off: the next process tells that it was interrupted.
+      if (this.#closed.signal.aborted) return;
+      if (!entry.record.stopped) this.deps.log.warn({ err, guid: reservation.guid }, 'container.not-staged');
+      const cancelled = { failed: true, reason: 'cancelled', retryable: false };
+      this.#complete(entry, entry.view.state === 'running' ? cancelled : this.#unstarted());
+    } finally {
+      delete entry.start;
+    }
   }
 
   async #start(entry: Entry, order: RunOrder, signal: AbortSignal): Promise<void> {
