@@ -144,6 +144,11 @@ export const ERRORS = {
   provider_unavailable: { owner: 'operator', http: 503, hint: 'Run `unik doctor` to see which probe failed.' },
   provider_unknown: { owner: 'user', http: 422, hint: 'List the providers with `unik provider ls`.' },
   network_unavailable: { owner: 'operator', http: 503, hint: 'Run `unik doctor`; `--network user` needs no root.' },
+  sandbox_unavailable: {
+    owner: 'operator',
+    http: 503,
+    hint: 'Run `unik doctor`: staging needs bubblewrap, slirp4netns and user namespaces, and never runs without.',
+  },
   machine_failed: { owner: 'platform', http: 502, hint: 'See `unik logs` for the last lines of its console.' },
   start_timeout: { owner: 'user', http: 504, hint: 'See `unik logs`; raise --health-start-period if it needs longer.' },
   timeout: { owner: 'platform', http: 504, hint: 'Try again; `unik events` shows what the daemon is doing.' },

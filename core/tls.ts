@@ -1,6 +1,7 @@
 /** Identities of mutual TLS: PEM files in, checked texts out. */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { isIP } from 'node:net';
 import { messageOf, UnikError } from './errors.js';
 
 export interface IdentityFiles {
@@ -35,10 +36,12 @@ export async function readIdentity(files: IdentityFiles, where: string): Promise
   return { ca, cert, key };
 }
 
-/** Throws config_invalid unless the certificate stands for this IP address (a subject alternative name). */
-export function requireAddress({ cert }: TlsIdentity, address: string, where: string): void {
-  if (new X509Certificate(cert).checkIP(address) === undefined)
-    throw new UnikError('config_invalid', `${where}.cert_file: the certificate has no IP address name ${address}`);
+/** Throws config_invalid unless the certificate stands for this host, by a subject alternative name. */
+export function requireHost({ cert }: TlsIdentity, host: string, where: string): void {
+  const own = new X509Certificate(cert);
+  const matched = isIP(host) ? own.checkIP(host) : own.checkHost(host);
+  if (matched === undefined)
+    throw new UnikError('config_invalid', `${where}.cert_file: the certificate is not one of ${host}`);
 }
 
 async function read(path: string, key: string): Promise<string> {

@@ -5,7 +5,7 @@ import type { Clock } from '../../core/clock.js';
 import { messageOf } from '../../core/errors.js';
 import { limiter } from '../../core/limit.js';
 import type { Log } from '../../core/log.js';
-import { readIdentity, requireAddress } from '../../core/tls.js';
+import { readIdentity, requireHost } from '../../core/tls.js';
 import { Undo } from '../../core/undo.js';
 import type { Messages } from '../../protos/generated.js';
 import type { LogConfig } from './model.js';
@@ -66,12 +66,9 @@ export async function startCell({ config, parts, clock, log, signal }: CellDeps)
   try {
     undo.push('parts', () => parts.close?.());
     undo.push('containers', () => containers.close());
-    const identity = await readIdentity(config.tls, 'tls');
-    requireAddress(identity, '127.0.0.1', 'tls');
-    const own = async (key: 'bbs' | 'locket') => {
-      const files = config[key].tls;
-      return files ? readIdentity(files, `${key}.tls`) : identity;
-    };
+    const own = (key: 'tls' | 'bbs' | 'locket') => readIdentity(config.identities[key], key);
+    const identity = await own('tls');
+    requireHost(identity, config.admin_addr.host, 'tls');
     const locket = createLocket({
       ...{ address: config.locket.address, tls: await own('locket'), timeout_ms: config.locket.heartbeat },
       ...{ keepalive_time_ms: config.locket.keepalive_time, keepalive_timeout_ms: config.locket.keepalive_timeout },

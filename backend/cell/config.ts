@@ -5,6 +5,7 @@ import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { parseDuration } from '../../core/duration.js';
 import { messageOf, UnikError } from '../../core/errors.js';
+import type { IdentityFiles } from '../../core/tls.js';
 import { HOST_RESERVE_MB } from '../../executor/capacity.js';
 import { PROVIDERS } from '../../executor/model.js';
 import { describeIssues } from '../api/describe-issues.js';
@@ -36,7 +37,10 @@ const endpoint = z.string().transform((text, context) => {
   return z.NEVER;
 });
 
-const tls = z.strictObject({ ca_file: path, cert_file: path, key_file: path });
+const identity = { ca_file: path, cert_file: path, key_file: path };
+const tls = z.strictObject(identity);
+/** Those that are missing are those of `tls`. */
+const ownIdentity = tls.partial().shape;
 
 export const cellSchema = z.strictObject({
   /** The key of this cell everywhere in Diego. */
@@ -50,18 +54,18 @@ export const cellSchema = z.strictObject({
   admin_addr: endpoint.prefault('127.0.0.1:1800'),
   /** Where routers and Diego reach this cell: CF_INSTANCE_IP. */
   external_address: z.union([z.ipv4(), z.ipv6()]),
-  /** The rep is then `https://CELL_ID.DOMAIN:PORT`; otherwise it is the external address. */
-  advertise_domain: word.optional(),
+  /** Where BBS and auctioneer reach the listening address. Default: the external address. */
+  rep_url: z.url({ protocol: /^https$/ }).optional(),
   /** Who we are on both doors, and to BBS and Locket unless they name another identity. */
   tls,
   bbs: z.strictObject({
     url: z.url({ protocol: /^https$/ }),
-    tls: tls.optional(),
+    ...ownIdentity,
     timeout: lasting('10s'),
   }),
   locket: z.strictObject({
     address: z.string().regex(/^.+:\d+$/, 'must be HOST:PORT'),
-    tls: tls.optional(),
+    ...ownIdentity,
     keepalive_time: lasting('10s'),
     keepalive_timeout: lasting('22s'),
     lock_ttl: lasting('15s'),
@@ -81,6 +85,8 @@ export const cellSchema = z.strictObject({
   container_metrics_report_interval: lasting('15s'),
   /** How soon after a failure the BBS is asked whether it is back. */
   retry_interval: lasting('5s'),
+  /** What downloads that come again may take on disk. */
+  download_cache_mb: z.number().int().min(1).default(10_240),
   /** Images are made on this cell for what no stager of ours has made one for. */
   compose_at_start: z.boolean().default(false),
   /** State of this cell: records, images, machines. Relative: to this file. */
@@ -91,7 +97,9 @@ export const cellSchema = z.strictObject({
 });
 
 export type CellFile = z.output<typeof cellSchema>;
-export type CellConfig = Omit<CellFile, 'memory_mb' | 'disk_mb' | 'containers'> & {
+export type CellConfig = Omit<CellFile, 'memory_mb' | 'disk_mb' | 'containers' | 'rep_url' | 'tls'> & {
+  /** Of the doors, towards the BBS, towards Locket. */
+  identities: Record<'tls' | 'bbs' | 'locket', IdentityFiles>;
   owner: string;
   rep_url: string;
   /** Older field of the presence; nobody calls it. */
@@ -103,16 +111,16 @@ const MOST_CONTAINERS = 250;
 
 /** Reads and completes the configuration. Throws config_invalid naming file and key. */
 export async function loadCellConfig(file: string): Promise<CellConfig> {
-  const { memory_mb, disk_mb, containers, ...rest } = parseCellConfig(await read(file), file);
-  const { cell_id, external_address, listen_addr, admin_addr, advertise_domain } = rest;
+  const { memory_mb, disk_mb, containers, rep_url, tls, ...rest } = parseCellConfig(await read(file), file);
+  const { cell_id, external_address, listen_addr, admin_addr, bbs, locket } = rest;
   const address = external_address.includes(':') ? `[${external_address}]` : external_address;
-  const host = advertise_domain === undefined ? address : `${cell_id.replaceAll('_', '-')}.${advertise_domain}`;
   const home = resolve(dirname(file), rest.home);
   return {
     ...rest,
     home,
     owner: `${rest.deployment}/${cell_id}`,
-    rep_url: `https://${host}:${listen_addr.port}`,
+    identities: { tls, bbs: filesOf(bbs, tls), locket: filesOf(locket, tls) },
+    rep_url: rep_url ?? `https://${address}:${listen_addr.port}`,
     rep_address: `http://${address}:${admin_addr.port}`,
     capacity: {
       memory_mb: memory_mb === 'auto' ? hostMemoryMb() : memory_mb,
@@ -126,6 +134,11 @@ export function parseCellConfig(value: unknown, file: string): CellFile {
   const result = cellSchema.safeParse(value);
   if (result.success) return result.data;
   throw new UnikError('config_invalid', `${file}: ${describeIssues(result.error, 'the document')}`);
+}
+
+function filesOf(own: { [K in keyof IdentityFiles]?: string | undefined }, usual: IdentityFiles): IdentityFiles {
+  const { ca_file = usual.ca_file, cert_file = usual.cert_file, key_file = usual.key_file } = own;
+  return { ca_file, cert_file, key_file };
 }
 
 async function read(file: string): Promise<unknown> {

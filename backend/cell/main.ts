@@ -1,15 +1,15 @@
 /** `unik cell`: configuration, parts, cell; until a signal or the end of an evacuation. */
-import { join } from 'node:path';
-import { systemClock, type Clock } from '../../core/clock.js';
-import { createLog, type Log } from '../../core/log.js';
+import { systemClock } from '../../core/clock.js';
+import { homePaths } from '../../core/home.js';
+import { createLog } from '../../core/log.js';
 import { VERSION } from '../../core/version.js';
 import { prepareHome } from '../daemon.js';
 import { takeLock } from '../lock.js';
-import { startCell, type CellParts } from './cell.js';
-import { loadCellConfig, type CellConfig } from './config.js';
+import { startCell } from './cell.js';
+import { loadCellConfig } from './config.js';
+import { makeCellParts } from './parts.js';
 
 export interface CellRun {
-  makeParts: (config: CellConfig, tools: { clock: Clock; log: Log }) => Promise<CellParts>;
   onReady: (line: string) => void;
   onSignal: (signal: 'SIGINT' | 'SIGTERM', handler: () => void) => () => void;
 }
@@ -18,7 +18,7 @@ export interface CellRun {
  * Serves until a signal (machines stay, the presence lapses by itself) or until it was evacuated (nothing stays).
  * Throws config_invalid naming file and key, daemon_running where another cell has this home.
  */
-export async function runCell(file: string, { makeParts, onReady, onSignal }: CellRun): Promise<void> {
+export async function runCell(file: string, { onReady, onSignal }: CellRun): Promise<void> {
   const config = await loadCellConfig(file);
   await prepareHome(config.home);
   const log = createLog('cell', config.log_level).child({ cell_id: config.cell_id });
@@ -26,9 +26,10 @@ export async function runCell(file: string, { makeParts, onReady, onSignal }: Ce
   const told = new AbortController();
   const asked = new Promise<void>((resolve) => told.signal.addEventListener('abort', () => resolve()));
   for (const signal of ['SIGTERM', 'SIGINT'] as const) onSignal(signal, () => told.abort());
-  const unlock = await takeLock(join(config.home, 'cell.lock'));
+  // A daemon of the same home would take the same machines for its own.
+  const unlock = await takeLock(homePaths(config.home).lock);
   try {
-    const parts = await makeParts(config, { clock, log });
+    const parts = await makeCellParts(config, { clock, log });
     const cell = await startCell({ config, parts, clock, log, signal: told.signal });
     onReady(`unik cell ${VERSION} serves ${config.owner} at ${config.rep_url}`);
     await Promise.race([asked, cell.drained]);
