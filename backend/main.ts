@@ -2,7 +2,6 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
-import { fileURLToPath } from 'node:url';
 import { systemClock } from '../core/clock.js';
 import { messageOf, toUnikError } from '../core/errors.js';
 import { homePaths } from '../core/home.js';
@@ -22,15 +21,13 @@ import { openAppRecords } from './api/instances/record.js';
 import type { Parts } from './api/parts.js';
 import type { DoctorReport } from './api/schema/system.js';
 import { uploadsDir } from './api/upload.js';
+import { ASSETS } from './assets.js';
 import { loadConfig, type Config } from './config.js';
 import { prepareHome, startDaemon } from './daemon.js';
 import { examine, report } from './doctor.js';
 import { importShippedKernels } from './kernels.js';
 import { lockHolder } from './lock.js';
 import { makeProviders, networkFor } from './providers.js';
-
-/** What the setup puts beside the program: our compiled init, unpacked kernels. */
-const ASSETS = fileURLToPath(new URL('../.assets/', import.meta.url));
 
 export interface RunOptions {
   onReady: (line: string) => void;

@@ -15,8 +15,11 @@ export interface ProviderSet {
   close(): void;
 }
 
+/** What providers are made from. */
+export type ProviderConfig = Pick<Config, 'home' | 'provider' | 'providers' | 'network'>;
+
 /** The configured ones. One that cannot work here still serves its probe, so the others are not taken down by it. */
-export async function makeProviders(config: Config, log: Log): Promise<ProviderSet> {
+export async function makeProviders(config: ProviderConfig, log: Log): Promise<ProviderSet> {
   const map = new Map<ProviderName, Provider>();
   for (const name of new Set([config.provider, ...config.providers])) map.set(name, await make(name, config, log));
   return {
@@ -35,7 +38,7 @@ export async function makeProviders(config: Config, log: Log): Promise<ProviderS
   };
 }
 
-async function make(name: ProviderName, config: Config, log: Log): Promise<Provider> {
+async function make(name: ProviderName, config: ProviderConfig, log: Log): Promise<Provider> {
   const { home } = config;
   if (name === 'qemu') {
     const { guest_subnet: guest, link_subnet: link } = config.network;

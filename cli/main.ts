@@ -23,6 +23,7 @@ process.exitCode = await runCommandLine(
     tellParent: (word) => void process.send?.(word),
     local: {
       runDaemon: async (home, onReady) => (await import('../backend/main.js')).runDaemon(home, { onReady, onSignal }),
+      runCell: async (file, onReady) => (await import('../backend/cell/main.js')).runCell(file, { onReady, onSignal }),
       doctor: async (home) => (await import('../backend/main.js')).doctor(home),
     },
   },

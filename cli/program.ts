@@ -3,6 +3,7 @@ import { toUnikError } from '../core/errors.js';
 import { VERSION } from '../core/version.js';
 import { addBuild } from './commands/build.js';
 import { addCatalogue } from './commands/catalogue.js';
+import { addCell } from './commands/cell.js';
 import { addCompletion } from './commands/completion.js';
 import { addDaemon } from './commands/daemon.js';
 import { addImages } from './commands/images.js';
@@ -35,6 +36,7 @@ export function createProgram(shell: Shell): Command {
     addImages,
     addCatalogue,
     addDaemon,
+    addCell,
     addTarget,
     addCompletion,
   ]) {

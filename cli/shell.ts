@@ -11,6 +11,8 @@ import { chooseTarget } from './target.js';
 export interface LocalSide {
   /** Serves until a signal or a shutdown. */
   runDaemon(home: string, onReady: (line: string) => void): Promise<void>;
+  /** Serves a Diego cell until a signal or the end of an evacuation. */
+  runCell(file: string, onReady: (line: string) => void): Promise<void>;
   doctor(home: string): Promise<DoctorReport>;
 }
 

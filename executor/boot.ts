@@ -7,7 +7,10 @@ import type { KernelEntry } from './kernels/kernel.js';
 import { guestRamMb } from './kernels/ram.js';
 import type { Charge, GuestName, InstanceSpec, ProviderName } from './model.js';
 import { checkPairing } from './providers/pairings.js';
-import type { MachineSpec, Provider } from './providers/provider.js';
+import type { MachineSpec, Provider, Whereabouts } from './providers/provider.js';
+
+/** Environment that depends on where the machine is. Pure; wins over the rest. */
+export type LateEnv = (spec: InstanceSpec, where: Whereabouts) => Record<string, string>;
 
 export interface Catalogue {
   images: ImageSource;
@@ -53,7 +56,7 @@ export function chargeFor(spec: InstanceSpec, { kernel, provider }: Parts): Char
 }
 
 /** All the provider needs. Throws `bad_request` for what cannot be told to a guest. */
-export function machineSpec(spec: InstanceSpec, { image, kernel, guest }: Parts): MachineSpec {
+export function machineSpec(spec: InstanceSpec, { image, kernel, guest }: Parts, lateEnv?: LateEnv): MachineSpec {
   const { maxCpus } = guest.capabilities;
   if (spec.limits.cpus > maxCpus) {
     throw new UnikError('bad_request', `limits.cpus: guest ${guest.name} uses at most ${maxCpus}`);
@@ -68,5 +71,11 @@ export function machineSpec(spec: InstanceSpec, { image, kernel, guest }: Parts)
     ports: spec.ports,
     network: spec.network,
     config: makeInstanceConfig(spec, image),
+    ...(lateEnv ? { configAt: (where) => makeInstanceConfig(withEnv(spec, lateEnv(spec, where)), image) } : {}),
   };
 }
+
+const withEnv = (spec: InstanceSpec, env: Record<string, string>): InstanceSpec => ({
+  ...spec,
+  env: { ...spec.env, ...env },
+});

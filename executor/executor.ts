@@ -4,6 +4,7 @@
  */
 import type { Image } from './images/image.js';
 import type { KernelEntry } from './kernels/kernel.js';
+import type { MachineUsage } from './providers/provider.js';
 import type { Arch, Instance, InstanceSpec, Key, LogLine, Owner, StreamName } from './model.js';
 
 export interface ExecutorEvent {
@@ -30,11 +31,13 @@ export interface CapacityReport {
   memory_mb: { total: number; available: number };
   disk_mb: { total: number; available: number };
   machines: { total: number; available: number };
+  /** What one more machine costs on top of its application's memory, MB; known once there was one. */
+  overhead_mb: number;
 }
 
 export interface Executor {
   readonly owner: Owner;
-  /** Reads the records, takes living machines back, completes those that ended meanwhile. Call once, first. */
+  /** Reads the records, takes living machines back, completes those that ended meanwhile. Call first; a second call does nothing. */
   recover(): Promise<void>;
   /** Admits, records, and starts it in the background. Throws insufficient_*, image_*, kernel_*, port_taken, provider_*. */
   run(spec: InstanceSpec): Promise<Instance>;
@@ -51,6 +54,8 @@ export interface Executor {
   logs(logId: string, query: LogQuery, signal: AbortSignal): AsyncIterable<LogLine>;
   removeLogs(logId: string): Promise<void>;
   capacity(): CapacityReport;
+  /** What its machine uses now; undefined without one, or where the provider cannot tell. */
+  usage(key: Key): Promise<MachineUsage | undefined>;
   /** Destroys machines of `owner` that no record of ours knows. Gives their keys. */
   gc(owner: Owner): Promise<Key[]>;
   /** Ends our loops and leaves every machine running. */

@@ -17,7 +17,13 @@ export function makeInstanceConfig(spec: InstanceSpec, image: Image): Omit<Insta
   };
   checkEnv(env);
   const { argv, cwd } = chooseCommand(spec, image, env);
-  return { schema: 1, argv, cwd, env, hostname: spec.hostname, mounts: [], files: {} };
+  return {
+    ...{ schema: 1, argv, cwd, env, hostname: spec.hostname, mounts: [], files: spec.files ?? {} },
+    ...(spec.result_file === undefined ? {} : { result_file: spec.result_file }),
+    ...(spec.uid === undefined ? {} : { uid: spec.uid }),
+    ...(spec.nofile === undefined ? {} : { nofile: spec.nofile }),
+    ...(spec.max_pids === undefined ? {} : { max_pids: spec.max_pids }),
+  };
 }
 
 function chooseCommand(spec: InstanceSpec, image: Image, env: Record<string, string>): { argv: string[]; cwd: string } {
@@ -25,7 +31,8 @@ function chooseCommand(spec: InstanceSpec, image: Image, env: Record<string, str
   const chosen = Object.hasOwn(image.processes, spec.process_type) ? image.processes[spec.process_type] : undefined;
   if (spec.argv) {
     if (!spec.argv[0]) throw new UnikError('bad_request', 'argv: the program to run is missing');
-    return { argv: spec.argv, cwd: spec.cwd ?? chosen?.cwd ?? '/' };
+    const cwd = spec.cwd ?? chosen?.cwd ?? '/';
+    return spec.expand ? { argv: expanded(spec.argv, env), cwd } : { argv: spec.argv, cwd };
   }
   if (!chosen) {
     const known = Object.keys(image.processes).sort().join(', ') || 'none';
@@ -35,12 +42,15 @@ function chooseCommand(spec: InstanceSpec, image: Image, env: Record<string, str
     );
   }
   if (!chosen.expand) return { argv: chosen.argv, cwd: spec.cwd ?? chosen.cwd };
-  const argv = expandArgv(chosen.argv, env);
+  return { argv: expanded(chosen.argv, env), cwd: spec.cwd ?? chosen.cwd };
+}
+
+function expanded(words: readonly string[], env: Record<string, string>): string[] {
   // An empty word vanishes, and then the next one would be taken for the program.
-  if (!expandArgv(chosen.argv.slice(0, 1), env)[0]) {
-    throw new UnikError('bad_request', `env: ${chosen.argv[0]} names the program to run, and is empty`);
+  if (!expandArgv(words.slice(0, 1), env)[0]) {
+    throw new UnikError('bad_request', `env: ${words[0] ?? ''} names the program to run, and is empty`);
   }
-  return { argv, cwd: spec.cwd ?? chosen.cwd };
+  return expandArgv(words, env);
 }
 
 /** An environment reaches a program as `NAME=value` ended by a zero byte. */

@@ -3,14 +3,14 @@ import { toUnikError } from '../core/errors.js';
 import type { Log } from '../core/log.js';
 import type { KeyedQueue } from '../core/queue.js';
 import { holdsMachine } from './capacity.js';
-import { makeCheck } from './checks/check.js';
+import { makeChecks } from './checks/check.js';
 import { awaitStartup, watchChanges } from './checks/watch.js';
 import type { createLimit } from './console/limit.js';
 import type { LogHold } from './console/logs.js';
 import { pump } from './console/pump.js';
 import type { ExecutorEvent } from './executor.js';
 import { step, type Effect, type InstanceEvent } from './lifecycle.js';
-import type { Instance, MachineHandle } from './model.js';
+import type { CheckFailure, Instance, MachineHandle } from './model.js';
 import type { Provider } from './providers/provider.js';
 import type { Records } from './records.js';
 
@@ -39,6 +39,7 @@ const RETRY_MS = 1_000;
 /** The end of a console that does not come must not keep a dead machine. */
 const DRAIN_MS = 5_000;
 const CLOSE_MS = 2_000;
+const LAST_WORD_MS = 500;
 
 /** Lives one instance: keeps its state and its record, and performs the effects that `step` asks for. */
 export class Life {
@@ -190,10 +191,11 @@ export class Life {
     const since = this.#now.started_at ?? clock.now();
     const deadline = health.start_timeout_ms > 0 ? since + health.start_timeout_ms : undefined;
     return this.#untilChecksEnd(async (signal) => {
-      const check = makeCheck(health.startup, provider, handle);
-      const failure = await awaitStartup(check, { clock, interval_ms: health.startup_interval_ms, deadline }, signal);
-      if (failure === undefined) return { type: 'check_passed' };
-      return { type: 'start_timeout', message: `not up within ${health.start_timeout_ms} ms: ${failure}` };
+      const check = makeChecks([health.startup, ...(health.startup_also ?? [])], { provider, handle, clock });
+      const late = await awaitStartup(check, { clock, interval_ms: health.startup_interval_ms, deadline }, signal);
+      if (late === undefined) return { type: 'check_passed' };
+      const message = `not up within ${health.start_timeout_ms} ms: ${late.failure.message}`;
+      return { type: 'start_timeout', message, check: late };
     });
   }
 
@@ -204,20 +206,24 @@ export class Life {
     const watch = (
       spec: typeof readiness,
       passing: boolean,
-      eventOf: (failure: string | undefined) => InstanceEvent | undefined,
+      eventOf: (failure: CheckFailure | undefined) => InstanceEvent | undefined,
     ): Promise<undefined> =>
       this.#untilChecksEnd(async (signal) => {
         if (!spec) return undefined;
-        const check = makeCheck(spec.check, provider, handle);
+        const check = makeChecks([spec.check, ...(spec.also ?? [])], { provider, handle, clock });
         for await (const failure of watchChanges(check, { ...spec, clock, passing }, signal)) {
           const event = eventOf(failure);
+          // An application that has just ended refuses connections before its end is known; then that is the reason.
+          if (event?.type === 'check_failed') await clock.sleep(LAST_WORD_MS, signal);
           if (event) this.dispatch(event);
         }
         return undefined;
       });
     await Promise.all([
-      watch(liveness, true, (failure) =>
-        failure === undefined ? failure : { type: 'check_failed', message: failure },
+      watch(
+        liveness,
+        true,
+        (failure) => failure && { type: 'check_failed', message: failure.message, check: { failure, attempts: 1 } },
       ),
       watch(readiness, this.#now.ready, (failure) => ({ type: 'readiness_changed', ready: failure === undefined })),
     ]);

@@ -26,8 +26,8 @@ export type InstanceEvent =
   | { type: 'machine_started'; handle: MachineHandle }
   | { type: 'start_failed'; error: ErrorCode; message: string }
   | { type: 'check_passed' }
-  | { type: 'start_timeout'; message: string }
-  | { type: 'check_failed'; message: string }
+  | { type: 'start_timeout'; message: string; check?: Exit['check'] }
+  | { type: 'check_failed'; message: string; check?: Exit['check'] }
   | { type: 'readiness_changed'; ready: boolean }
   | { type: 'stop'; grace_ms: number }
   | { type: 'machine_exited'; exit: MachineExit }
@@ -82,10 +82,10 @@ export function step(now: Instance, event: InstanceEvent, at: number): Step {
     }
 
     case 'start_timeout':
-      return now.phase === 'created' ? end(now, { reason: 'start_timeout', message: event.message }) : ignored(now);
+      return now.phase === 'created' ? end(now, endingBy('start_timeout', event)) : ignored(now);
 
     case 'check_failed':
-      return now.phase === 'running' ? end(now, { reason: 'unhealthy', message: event.message }) : ignored(now);
+      return now.phase === 'running' ? end(now, endingBy('unhealthy', event)) : ignored(now);
 
     case 'readiness_changed':
       if (now.phase !== 'running' || now.ready === event.ready) return ignored(now);
@@ -153,6 +153,13 @@ function stop(now: Instance, grace_ms: number, at: number): Step {
   }
 }
 
+function endingBy(
+  reason: Exit['reason'],
+  { message, check }: { message: string; check?: Exit['check'] },
+): NonNullable<Instance['ending']> {
+  return { reason, message, ...(check ? { check } : {}) };
+}
+
 /** We want the machine to end; it completes when it has. */
 function end(now: Instance, ending: NonNullable<Instance['ending']>): Step {
   if (!now.handle || isEnding(now)) return ignored(now);
@@ -162,7 +169,9 @@ function end(now: Instance, ending: NonNullable<Instance['ending']>): Step {
 }
 
 function complete(now: Instance, how: Omit<Exit, 'at'>, at: number): Step {
-  const ending = now.stop_requested ? ({ reason: 'stopped' } as const) : now.ending;
+  // Out of memory is why the check failed, when both are known.
+  const decided = how.reason === 'oom' ? undefined : now.ending;
+  const ending = now.stop_requested ? ({ reason: 'stopped' } as const) : decided;
   const exit: Exit = { ...how, ...ending, at };
   const next: Instance = { ...now, phase: 'completed', ready: false, exit, completed_at: at };
   const clear: Effect[] = now.handle ? [{ do: 'clear', handle: now.handle }] : [];

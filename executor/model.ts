@@ -52,6 +52,8 @@ export interface EgressRule {
   protocol: 'tcp' | 'udp' | 'icmp' | 'all';
   destinations: string[];
   ports?: { start: number; end: number }[];
+  /** Of `icmp` only: which messages; -1 for any. Absent: all. */
+  icmp?: { type: number; code: number };
 }
 
 export const NETWORK_MODES = ['tap', 'user', 'isolated', 'none'] as const;
@@ -79,6 +81,14 @@ export interface InstanceConfig {
   net: InstanceNet;
   mounts: { source: string; path: string; readonly: boolean }[];
   files: Record<string, string>;
+  /** Read when the application has ended, for `Exit.result`. */
+  result_file?: string;
+  /** Absent: the application's own, 2000. 0 is root without the capabilities that reach beyond the application. */
+  uid?: number;
+  /** How many files it may have open. */
+  nofile?: number;
+  /** How many processes and threads it may have. */
+  max_pids?: number;
 }
 
 export interface InstanceNet {
@@ -94,16 +104,37 @@ export type CheckSpec =
   | { kind: 'port'; port: number; timeout_ms: number }
   | { kind: 'http'; port: number; path: string; timeout_ms: number };
 
+/** One failed look of a check, for programs; `message` is for people. */
+export interface CheckFailure {
+  check: CheckSpec;
+  /** `status`: an HTTP answer other than 200. `failed`: anything else, told by the message alone. */
+  why: 'refused' | 'timed_out' | 'status' | 'failed';
+  status?: number;
+  took_ms: number;
+  message: string;
+}
+
+/** A check that is looked at again and again; with `also`, all must pass, looked at one after the other. */
+export interface WatchSpec {
+  check: CheckSpec;
+  also?: CheckSpec[];
+  interval_ms: number;
+  /** So many failures in a row count. */
+  failures: number;
+}
+
 export interface HealthSpec {
   /** Must pass once before the instance counts as running. */
   startup: CheckSpec;
+  /** These too, after `startup`. */
+  startup_also?: CheckSpec[];
   /** How long startup may take; then the instance fails with `start_timeout`. 0: for ever. */
   start_timeout_ms: number;
   startup_interval_ms: number;
   /** After startup: its failure completes the instance. */
-  liveness?: { check: CheckSpec; interval_ms: number; failures: number };
+  liveness?: WatchSpec;
   /** After startup: only decides whether traffic is sent. */
-  readiness?: { check: CheckSpec; interval_ms: number; failures: number };
+  readiness?: WatchSpec;
 }
 
 /** What somebody asks the executor to run. */
@@ -118,8 +149,16 @@ export interface InstanceSpec {
   /** Process type of the image whose argv runs; ignored where `argv` is given. */
   process_type: string;
   argv?: string[];
+  /** The words of `argv` hold references as those of an image's `expand` process. */
+  expand?: boolean;
   cwd?: string;
   env: Record<string, string>;
+  /** Content of read-only files by absolute path. */
+  files?: Record<string, string>;
+  result_file?: string;
+  uid?: number;
+  nofile?: number;
+  max_pids?: number;
   hostname: string;
   limits: Limits;
   ports: PortMapping[];
@@ -150,7 +189,14 @@ export interface Exit {
   error?: ErrorCode;
   message: string;
   at: Millis;
+  /** Of `start_timeout` and `unhealthy`: the look that decided it, and which one it was. */
+  check?: { failure: CheckFailure; attempts: number };
+  /** What became of the `result_file` that was asked for. */
+  result?: TaskResult;
 }
+
+/** Content as text, at most 51 200 bytes; or why there is none. */
+export type TaskResult = { content: string } | { error: string };
 
 /** What a provider gives for a machine and takes back after our restart. JSON; versioned by the provider. */
 export interface MachineHandle {
@@ -183,7 +229,7 @@ export interface Instance {
   kernel?: string;
   stop_requested: boolean;
   /** Why we are ending it, decided before the machine has ended. */
-  ending?: Pick<Exit, 'reason' | 'message'>;
+  ending?: Pick<Exit, 'reason' | 'message' | 'check'>;
   /** What it is charged on this host (design D17), as long as something of its machine may exist. */
   charge: Charge;
   /** Traffic may be sent: running, and the readiness check (if any) passes. */

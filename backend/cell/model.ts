@@ -3,6 +3,7 @@
  * disk are in MB (2^20 bytes), times in milliseconds since the epoch.
  */
 import type { CheckSpec, EgressRule, Phase } from '../../executor/model.js';
+import type { Action } from '../../stager/actions/model.js';
 
 /** What an auction asks room for (rep `resources.go`: Resource and PlacementConstraint). */
 export interface Demand {
@@ -80,6 +81,8 @@ export interface Download {
   cache_key: string;
   checksum?: { algorithm: 'md5' | 'sha1' | 'sha256'; value: string };
   log_source: string;
+  /** Fetched before the container exists: its failure is `failed to download cached artifacts`, and retryable. */
+  dependency?: boolean;
 }
 
 /** What a container runs: everything `convert` learns from a DesiredLRP or a TaskDefinition. */
@@ -105,6 +108,18 @@ export interface RunOrder {
   metric_tags: Record<string, string>;
   /** Of a task. */
   result_file?: string;
+  /**
+   * Steps around the program, the inmost first, that change what its end means: of a `codependent` the end with status
+   * 0 is a failure too; what is in a `try` never fails.
+   */
+  wrapped?: ('codependent' | 'try')[];
+  /** Lines of the cell at its start: what was asked for and is not done. */
+  notices?: string[];
+  /**
+   * Present: no machine, but a staging task that is carried out on this cell. All 64-bit numbers are plain ones. The
+   * launch then says what every program of the task has in common: environment, user, log source.
+   */
+  staging?: { action: Action };
   /** Ends the action after this long with `exceeded 15m0s timeout`. Of a task's Timeout action. */
   timeout_ms?: number;
 }

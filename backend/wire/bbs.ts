@@ -19,10 +19,10 @@ export class BbsError extends Error {
   }
 }
 
-type RequestOf<C extends BbsCall> = (typeof BBS_ROUTES)[C] extends { request: infer N extends MessageName }
+export type RequestOf<C extends BbsCall> = (typeof BBS_ROUTES)[C] extends { request: infer N extends MessageName }
   ? Sent<Messages[N]>
   : undefined;
-type ResponseOf<C extends BbsCall> = Messages[(typeof BBS_ROUTES)[C]['response']];
+export type ResponseOf<C extends BbsCall> = Messages[(typeof BBS_ROUTES)[C]['response']];
 
 export interface CallOptions {
   /** `X-Vcap-Request-Id` of the request that caused this one. */

@@ -1,22 +1,41 @@
-import type { CheckSpec, MachineHandle } from '../model.js';
+import type { Clock } from '../../core/clock.js';
+import type { CheckFailure, CheckSpec, MachineHandle } from '../model.js';
 import type { Provider } from '../providers/provider.js';
 import { checkHttp } from './http.js';
 import { checkPort } from './port.js';
 import { checkProcess } from './process.js';
 
-/** undefined: it passed; else why not, for people. */
-export type CheckResult = string | undefined;
+/** Why one look failed, without what the caller knows: which check it was and how long it took. */
+export type Finding = Omit<CheckFailure, 'check' | 'took_ms'>;
 
-/** One look at a machine. Never throws but for its signal. */
-export type Check = (signal: AbortSignal) => Promise<CheckResult>;
+/** One look at a machine: undefined when it passed. Never throws but for its signal. */
+export type Check = (signal: AbortSignal) => Promise<CheckFailure | undefined>;
 
-export function makeCheck(spec: CheckSpec, provider: Provider, handle: MachineHandle): Check {
+export interface Subject {
+  provider: Provider;
+  handle: MachineHandle;
+  clock: Clock;
+}
+
+/** All of these, one after the other; the first failure is the result. */
+export function makeChecks(specs: readonly CheckSpec[], subject: Subject): Check {
+  return async (signal) => {
+    for (const check of specs) {
+      const since = subject.clock.now();
+      const finding = await look(check, subject, signal);
+      if (finding) return { check, ...finding, took_ms: Math.round(subject.clock.now() - since) };
+    }
+    return undefined;
+  };
+}
+
+function look(spec: CheckSpec, { provider, handle }: Subject, signal: AbortSignal): Promise<Finding | undefined> {
   switch (spec.kind) {
     case 'process':
-      return checkProcess;
+      return checkProcess();
     case 'port':
-      return (signal) => checkPort(spec, provider, handle, signal);
+      return checkPort(spec, provider, handle, signal);
     case 'http':
-      return (signal) => checkHttp(spec, provider.endpoint(handle, spec.port), signal);
+      return checkHttp(spec, provider.endpoint(handle, spec.port), signal);
   }
 }

@@ -1,5 +1,7 @@
 import type { Clock, Millis } from '../../core/clock.js';
-import type { Check } from './check.js';
+
+/** undefined: it passed; else why not. */
+type Look<F> = (signal: AbortSignal) => Promise<F | undefined>;
 
 export interface StartupOptions {
   clock: Clock;
@@ -8,18 +10,21 @@ export interface StartupOptions {
   deadline: Millis | undefined;
 }
 
-/** Looks until the check passes (undefined) or the deadline is past (why it did not pass). Rejects by the signal. */
-export async function awaitStartup(
-  check: Check,
+/**
+ * Looks until the check passes (undefined) or the deadline is past (why the last of how many looks failed). Rejects by
+ * the signal.
+ */
+export async function awaitStartup<F>(
+  check: Look<F>,
   { clock, interval_ms, deadline }: StartupOptions,
   signal: AbortSignal,
-): Promise<string | undefined> {
-  for (;;) {
+): Promise<{ failure: F; attempts: number } | undefined> {
+  for (let attempts = 1; ; attempts++) {
     signal.throwIfAborted();
     const failure = await check(signal);
     if (failure === undefined) return undefined;
     const left = deadline === undefined ? Infinity : deadline - clock.now();
-    if (left <= 0) return failure;
+    if (left <= 0) return { failure, attempts };
     await clock.sleep(Math.min(interval_ms, left), signal);
   }
 }
@@ -36,11 +41,11 @@ export interface WatchOptions {
  * Looks at every interval, for ever, and gives each change: undefined for passing, else why it fails. One success
  * makes it pass, `failures` failures in a row make it fail. Rejects by the signal.
  */
-export async function* watchChanges(
-  check: Check,
+export async function* watchChanges<F>(
+  check: Look<F>,
   { clock, interval_ms, failures, passing }: WatchOptions,
   signal: AbortSignal,
-): AsyncGenerator<string | undefined> {
+): AsyncGenerator<F | undefined> {
   let inARow = 0;
   // Not passing yet: look at once, traffic waits for it.
   if (passing) await clock.sleep(interval_ms, signal);

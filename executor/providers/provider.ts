@@ -57,6 +57,14 @@ export interface MachineSpec {
   network: NetworkSpec;
   /** `net` is filled in by the provider, which knows the addresses. */
   config: Omit<InstanceConfig, 'net'>;
+  /** `config` as it is once ports and addresses are known; the provider delivers this where it is given. */
+  configAt?: (where: Whereabouts) => Omit<InstanceConfig, 'net'>;
+}
+
+/** Where a machine is reached: ports as they are published, and the guest's own address where it has one. */
+export interface Whereabouts {
+  ports: PortMapping[];
+  address?: string | undefined;
 }
 
 /** How far a reader has come, in bytes per stream. */
@@ -70,7 +78,7 @@ export interface ConsoleChunk {
 }
 
 /** What is known to have ended a machine. `asked` exits are told apart by the life cycle, not here. */
-export type MachineExit = Pick<Exit, 'reason' | 'code' | 'signal' | 'message'>;
+export type MachineExit = Pick<Exit, 'reason' | 'code' | 'signal' | 'message' | 'result'>;
 
 /**
  * Where and how a machine runs. All verbs are idempotent: repeating one after a crash is safe. A provider never

@@ -11,6 +11,8 @@ const missing = whyNoGuest();
 if (missing !== undefined) console.log(`guest boot tests are skipped: ${missing}`);
 const describeGuest = missing === undefined ? describe : describe.skip;
 
+const RESULT = { '/etc/told': `forty-two €\n${'"'.repeat(51_000)}` };
+
 let kernel: StoredKernel;
 let root: Awaited<ReturnType<typeof probeRoot>>;
 
@@ -213,6 +215,26 @@ describeGuest('the linux guest', () => {
   test('files of the config are there for the application', async () => {
     const { out } = await run(['cat', '/etc/a b/c'], { files: { '/etc/a b/c': 'one\n"two"' } });
     expect(out).toBe('/etc/a b/c: one\n"two"');
+  });
+
+  test('root keeps little, limits hold, and a result comes as it was written', async () => {
+    const { out, events } = await run(['facts'], { uid: 0, nofile: 4321, result_file: '/etc/told', files: RESULT });
+    for (const line of ['uid 0 gid 0', 'nofile 4321', 'CapEff:\t00000000000425fb', 'CapBnd:\t00000000000425fb']) {
+      expect(out.split('\n')).toContain(line);
+    }
+    const result = events.find(({ event }) => event === 'result') as { base64?: string } | undefined;
+    expect(Buffer.from(result?.base64 ?? '', 'base64').toString()).toBe(RESULT['/etc/told']);
+    expect(events.at(-1)).toMatchObject({ event: 'exit', code: 0 });
+  });
+
+  test.each([
+    ['/nowhere', {}, 'No such file or directory'],
+    ['/dev/random', {}, 'not a regular file'],
+    ['/etc/big', { '/etc/big': 'x'.repeat(51_201) }, 'larger than 51200 bytes'],
+  ])('no result from %s', async (result_file, files, error) => {
+    const { events } = await run(['exit', '0'], { result_file, files });
+    expect(names({ events, out: '', err: '' }).slice(-2)).toEqual(['result', 'exit']);
+    expect(events.at(-2)).toEqual({ event: 'result', error });
   });
 
   test('it waits for its config, past half and broken lines, and over a hang-up', async () => {

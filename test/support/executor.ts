@@ -102,8 +102,8 @@ export class Bench {
     return bench;
   }
 
-  /** A new executor and provider over the same folder. */
-  async restart(): Promise<void> {
+  /** A new executor and provider over the same folder. `recover`: false where somebody else sees to that. */
+  async restart(recover = true): Promise<void> {
     this.provider = createFakeProvider({ dir: join(this.home, 'fake'), clock: systemClock, log: noLog });
     this.executor = createExecutor({
       owner: OWNER,
@@ -123,7 +123,7 @@ export class Bench {
       logs: { batch_ms: 5 },
       ...this.over,
     });
-    await this.executor.recover();
+    if (recover) await this.executor.recover();
   }
 
   async close(): Promise<void> {

@@ -132,7 +132,11 @@ export class MemoryExecutor implements Executor {
 
   capacity(): CapacityReport {
     const share = { total: 1000, available: 1000 };
-    return { memory_mb: share, disk_mb: share, machines: share };
+    return { memory_mb: share, disk_mb: share, machines: share, overhead_mb: 0 };
+  }
+
+  async usage(): Promise<undefined> {
+    return undefined;
   }
 
   async gc(): Promise<Key[]> {

@@ -10,14 +10,23 @@ const ROOMS: Record<string, readonly string[] | 'anything'> = {
   core: [],
   executor: ['core'],
   stager: ['core', 'executor/images', 'executor/guests', 'executor/kernels', 'executor/model'],
-  buildpack: ['core', 'stager/plan', 'stager/toolchains', 'executor/images', 'executor/guests', 'executor/model'],
+  buildpack: [
+    'core',
+    'stager/build',
+    'stager/supplied',
+    'stager/suitability',
+    'stager/actions/unpack',
+    'executor/images',
+    'executor/guests',
+    'executor/model',
+  ],
   backend: ['core', 'executor', 'stager', 'protos'],
   localcf: ['core', 'backend/wire', 'protos', 'stager'],
   cli: ['core', 'backend/api/schema'],
   bench: 'anything',
 };
 /** `main.ts` files construct things, so the command line's may start the daemon in its own process. */
-const ALSO: Record<string, readonly string[]> = { 'cli/main.ts': ['backend/main'] };
+const ALSO: Record<string, readonly string[]> = { 'cli/main.ts': ['backend/main', 'backend/cell/main'] };
 /** The pure set: types and error codes of its own room, no machinery. */
 const PURE = [
   'executor/lifecycle.ts',

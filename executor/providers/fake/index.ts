@@ -7,7 +7,15 @@ import { KeyedQueue } from '../../../core/queue.js';
 import { Undo } from '../../../core/undo.js';
 import type { Log } from '../../../core/log.js';
 import type { Key, MachineHandle, Owner, PortMapping } from '../../model.js';
-import type { ConsoleChunk, ConsolePosition, MachineExit, MachineSpec, Probe, Provider } from '../provider.js';
+import type {
+  ConsoleChunk,
+  ConsolePosition,
+  MachineExit,
+  MachineSpec,
+  MachineUsage,
+  Probe,
+  Provider,
+} from '../provider.js';
 import { readKnobs, type Knobs } from './knobs.js';
 import { FakeMachine, type Listener } from './machine.js';
 import { fate, type FakeState } from './state.js';
@@ -20,6 +28,8 @@ export interface FakeOptions {
   /** Defaults for machines whose environment does not set them. */
   knobs?: Partial<Knobs>;
 }
+
+const MB = 2 ** 20;
 
 /** Machines that are only told about: for tests, demonstrations and for trying the cell without an emulator. */
 export function createFakeProvider(options: FakeOptions): Provider {
@@ -116,6 +126,19 @@ class FakeProvider implements Provider {
     return machine !== undefined && machine.listens() && this.endpoint(handle, guestPort) !== undefined;
   }
 
+  /** As much as its time, so that what reads it has something to read. */
+  async usage(handle: MachineHandle): Promise<MachineUsage | undefined> {
+    const machine = await this.#of(handle);
+    if (!machine || machine.ended()) return undefined;
+    const age_ms = this.options.clock.now() - machine.state.powered_on_at;
+    return {
+      cpu_ns: Math.round(age_ms * 10_000),
+      host_memory_bytes: 16 * MB,
+      app_memory_bytes: 16 * MB,
+      disk_bytes: MB,
+    };
+  }
+
   endpoint(handle: MachineHandle, guestPort: number): { host: string; port: number } | undefined {
     const listeners = handle.data['listeners'] as Listener[];
     const found = listeners.find((listener) => listener.guest_port === guestPort);
@@ -138,6 +161,8 @@ class FakeProvider implements Provider {
       handle: { ...base, ports: [], data: { listeners: [] } },
       knobs,
       name: spec.name,
+      env: spec.config.env,
+      ...(spec.config.result_file === undefined ? {} : { wants_result: true }),
       powered_on_at: clock.now(),
     };
     const machine = new FakeMachine(state, clock);
@@ -145,7 +170,8 @@ class FakeProvider implements Provider {
     try {
       undo.push('servers', () => machine.close());
       const { ports, listeners } = await publish(machine, spec);
-      machine.state = { ...state, powered_on_at: clock.now(), handle: { ...base, ports, data: { listeners } } };
+      const env = spec.configAt?.({ ports }).env ?? state.env;
+      machine.state = { ...state, env, powered_on_at: clock.now(), handle: { ...base, ports, data: { listeners } } };
       await writeJsonFile(this.#path(spec.key), machine.state);
     } catch (err) {
       await undo.unwind(log);

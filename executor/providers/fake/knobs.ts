@@ -20,6 +20,8 @@ export interface Knobs {
   /** Then `line 1`, `line 2`, ... on standard output: how many (-1: for ever) and how many a second. */
   lines: number;
   lines_per_s: number;
+  /** Content of the result file, for those who ask for one. */
+  result: string;
 }
 
 export const KNOBS: Knobs = {
@@ -34,6 +36,7 @@ export const KNOBS: Knobs = {
   stderr: '',
   lines: 0,
   lines_per_s: 10,
+  result: '',
 };
 
 /**

@@ -65,9 +65,11 @@ export class FakeMachine {
     }
   }
 
-  /** Answers HTTP on a host port as the application would; a connection is dropped while it does not listen. */
+  /** Answers HTTP on a host port as the application would, its environment at `/env`; a connection is dropped while it does not listen. */
   async open(host: string, port: number): Promise<number> {
-    const server = createServer((_request, response) => response.end(`hello from ${this.state.name}\n`));
+    const server = createServer(({ url }, response) =>
+      response.end(url === '/env' ? JSON.stringify(this.state.env) : `hello from ${this.state.name}\n`),
+    );
     server.on('connection', (socket) => {
       if (!this.listens()) socket.destroy();
     });

@@ -7,9 +7,13 @@ export interface FakeState {
   handle: MachineHandle;
   knobs: Knobs;
   name: string;
+  /** What the application was told. */
+  env: Record<string, string>;
   powered_on_at: number;
   /** When SIGTERM reached it. */
   term_at?: number;
+  /** It was asked for a result file. */
+  wants_result?: boolean;
   /** When its power is cut. */
   cut_at?: number;
 }
@@ -22,17 +26,18 @@ export interface Fate {
 /** How and when the machine ends, as far as is known now; undefined: it goes on. */
 export function fate(state: FakeState): Fate | undefined {
   const { knobs } = state;
+  const result = state.wants_result ? { result: { content: knobs.result } } : {};
   const ends: Fate[] = [];
   if (knobs.exit_after_ms >= 0) {
     const message = `the application ended with exit status ${knobs.exit_code}`;
     ends.push({
       at: state.powered_on_at + knobs.exit_after_ms,
-      exit: { reason: 'exited', code: knobs.exit_code, message },
+      exit: { reason: 'exited', code: knobs.exit_code, message, ...result },
     });
   }
   if (state.term_at !== undefined && !knobs.ignores_term) {
     const message = 'the application ended after SIGTERM';
-    ends.push({ at: state.term_at, exit: { reason: 'exited', code: 0, message } });
+    ends.push({ at: state.term_at, exit: { reason: 'exited', code: 0, message, ...result } });
   }
   if (state.cut_at !== undefined) {
     ends.push({

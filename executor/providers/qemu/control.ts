@@ -4,11 +4,15 @@ import type { MachineExit } from '../provider.js';
 import { FILES } from './args.js';
 import type { MachineFolder } from './record.js';
 
+/** A result takes 68 KB of it at most. */
+const CONTROL_BYTES = 128 * 1024;
+
 /** What init says on `unik.control` (docs/guest-protocol.md). */
 const eventSchema = z.discriminatedUnion('event', [
   z.object({ event: z.literal('waiting') }),
   z.object({ event: z.literal('started') }),
   z.object({ event: z.literal('oom') }),
+  z.object({ event: z.literal('result'), base64: z.base64().optional(), error: z.string().optional() }),
   z.object({ event: z.literal('exit'), code: z.number().int(), signal: z.number().int().optional() }),
   z.object({ event: z.literal('failed'), code: z.number().int(), message: z.string() }),
 ]);
@@ -31,7 +35,7 @@ function jsonOr(line: string): unknown {
 }
 
 export async function readControl(folder: MachineFolder): Promise<ControlEvent[]> {
-  return parseControl(await readStart(folder, FILES.control, 64 * 1024));
+  return parseControl(await readStart(folder, FILES.control, CONTROL_BYTES));
 }
 
 /** Has the guest taken its config? Then it need not be delivered again. */
@@ -62,6 +66,7 @@ export function exitOf({ events, shutdown, serialTail, log }: EndFacts): Machine
       reason: oom ? 'oom' : 'exited',
       code: exit.code,
       ...(signal === undefined ? {} : { signal }),
+      ...resultOf(events),
       message: oom ? 'out of memory' : `the application ended ${how}`,
     };
   }
@@ -75,6 +80,13 @@ export function exitOf({ events, shutdown, serialTail, log }: EndFacts): Machine
   }
   const words = log.trim();
   return { reason: 'killed', message: `the machine's process ended${words ? `: ${words}` : ''}` };
+}
+
+function resultOf(events: readonly ControlEvent[]): Pick<MachineExit, 'result'> {
+  const told = events.find((event) => event.event === 'result');
+  if (!told) return {};
+  if (told.base64 === undefined) return { result: { error: told.error ?? 'it did not arrive' } };
+  return { result: { content: Buffer.from(told.base64, 'base64').toString('utf8') } };
 }
 
 function signalName(number: number | undefined): string | undefined {

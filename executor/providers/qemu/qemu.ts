@@ -17,6 +17,7 @@ import type {
   NetworkChoice,
   Probe,
   Provider,
+  Whereabouts,
 } from '../provider.js';
 import { allDone } from './all-done.js';
 import { choosePorts, freeSlot } from './allocate.js';
@@ -298,7 +299,7 @@ export class QemuProvider implements Provider {
     const outside = await allDone(
       network.attach(record, folder, launched.who.pid),
       layOut(folder, spec.boot, account),
-      this.#keepConfig(spec, net, folder),
+      this.#keepConfig(spec, net, record, folder),
     );
     const complete = { ...record, ...outside };
     if (Object.keys(outside).length > 0) await folder.save(complete);
@@ -309,9 +310,10 @@ export class QemuProvider implements Provider {
   }
 
   /** For `LiveMachine` to deliver, or for one after our restart. */
-  async #keepConfig(spec: MachineSpec, net: NetPlan, folder: MachineFolder): Promise<void> {
+  async #keepConfig(spec: MachineSpec, net: NetPlan, where: Whereabouts, folder: MachineFolder): Promise<void> {
     if (spec.boot.channels.kind !== 'virtio-serial') return;
-    await writeFile(folder.config, JSON.stringify({ ...spec.config, net: net.instance }), { mode: 0o600 });
+    const config = spec.configAt?.(where) ?? spec.config;
+    await writeFile(folder.config, JSON.stringify({ ...config, net: net.instance }), { mode: 0o600 });
   }
 
   /** The devices that QEMU's account could not open as they are. */

@@ -190,6 +190,7 @@ test('capacity is what is left for one more application', async () => {
     memory_mb: { total: 4096, available: 4096 - (64 + 2 + 72) - (2 + 72) },
     disk_mb: { total: 4096, available: 4086 },
     machines: { total: 50, available: 49 },
+    overhead_mb: 2 + 72,
   });
 });
 

@@ -56,11 +56,27 @@ static void limit(int resource, rlim_t soft, rlim_t hard) {
   setrlimit(resource, &(struct rlimit){soft, hard});
 }
 
-static bool drop_privileges(void) {
-  for (int capability = 0; capability <= 63; capability++) prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
-  if (setgroups(0, NULL) < 0 || setresgid(APP_UID, APP_UID, APP_UID) < 0 || setresuid(APP_UID, APP_UID, APP_UID) < 0) {
-    return false;
+/*
+ * What root may keep: enough to install, own and serve files, nothing that reaches init, the kernel or a device. The
+ * usual set of containers without making device nodes.
+ */
+static bool root_keeps(int capability) {
+  /* Numbers of the kernel's interface, whose headers musl does not bring. */
+  enum { CHOWN = 0, DAC_OVERRIDE = 1, FOWNER = 3, FSETID = 4, KILL = 5, SETGID = 6, SETUID = 7, SETPCAP = 8 };
+  enum { NET_BIND_SERVICE = 10, NET_RAW = 13, SYS_CHROOT = 18 };
+  static const int kept[] = {CHOWN,  DAC_OVERRIDE, FOWNER,           FSETID,  KILL,      SETGID,
+                             SETUID, SETPCAP,      NET_BIND_SERVICE, NET_RAW, SYS_CHROOT};
+  for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
+    if (kept[i] == capability) return true;
   }
+  return false;
+}
+
+static bool drop_privileges(uid_t uid) {
+  for (int capability = 0; capability <= 63; capability++) {
+    if (uid != 0 || !root_keeps(capability)) prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
+  }
+  if (setgroups(0, NULL) < 0 || setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0) return false;
   return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
 }
 
@@ -106,18 +122,18 @@ static _Noreturn void become_app(const struct config *config, int out, int err, 
   int nothing = open("/dev/null", O_RDONLY);
   if (dup2(nothing, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0) report(channel, "descriptors");
   if (nothing > 2) close(nothing);
-  limit(RLIMIT_NOFILE, 65536, 65536);
+  limit(RLIMIT_NOFILE, config->nofile, config->nofile);
   limit(RLIMIT_CORE, 0, 0);
   umask(022);
-  if (!drop_privileges()) report(channel, "privileges");
+  if (!drop_privileges(config->uid)) report(channel, "privileges");
   if (chdir(config->cwd) < 0) report(channel, "cwd");
   exec_by_path(config->argv, config->env);
   report(channel, "exec");
 }
 
 /* Pipes belong to who made them; the application must be able to open /dev/stdout anew. */
-static void make_output(int ends[2]) {
-  if (pipe2(ends, O_CLOEXEC) < 0 || fchown(ends[1], APP_UID, APP_UID) < 0) host_fail(126, "pipe: %s", strerror(errno));
+static void make_output(int ends[2], uid_t owner) {
+  if (pipe2(ends, O_CLOEXEC) < 0 || fchown(ends[1], owner, owner) < 0) host_fail(126, "pipe: %s", strerror(errno));
 }
 
 static const char *why(int reason) {
@@ -142,10 +158,17 @@ static void await_exec(int channel, const struct config *config) {
   host_fail(126, "%s: %s", error.step, strerror(error.reason));
 }
 
+static void limit_processes(long count) {
+  char text[32];
+  snprintf(text, sizeof text, "%ld", count);
+  if (count > 0 && !file_write(CGROUP "/pids.max", text)) host_fail(126, "limit processes: %s", strerror(errno));
+}
+
 struct app app_start(const struct config *config) {
   int out[2], err[2], channel[2];
-  make_output(out);
-  make_output(err);
+  limit_processes(config->max_pids);
+  make_output(out, config->uid);
+  make_output(err, config->uid);
   if (pipe2(channel, O_CLOEXEC) < 0) host_fail(126, "pipe: %s", strerror(errno));
   pid_t pid = fork();
   if (pid < 0) host_fail(126, "fork: %s", strerror(errno));
@@ -154,7 +177,8 @@ struct app app_start(const struct config *config) {
   close(err[1]);
   close(channel[1]);
   await_exec(channel[0], config);
-  return (struct app){pid, out[0], err[0]};
+  char *result_file = config->result_file ? strdup(config->result_file) : NULL;
+  return (struct app){pid, out[0], err[0], result_file};
 }
 
 void app_kill_all(void) { file_write(CGROUP "/cgroup.kill", "1"); }

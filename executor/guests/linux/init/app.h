@@ -7,12 +7,11 @@
 
 #include "config.h"
 
-enum { APP_UID = 2000 };
-
 struct app {
   pid_t pid;
   int out; /* the ends of its standard output and error that init reads */
   int err;
+  char *result_file; /* what to tell of when it has ended, or NULL */
 };
 
 /* Makes the cgroup; the limit is `unik.memory_mb` on the kernel's command line. */

@@ -56,6 +56,10 @@ struct config config_from(const struct json *document) {
       .env = assignments(env),
       .cwd = cwd && *cwd ? cwd : "/",
       .hostname = hostname && *hostname ? hostname : "unik",
+      .result_file = json_text(document, "result_file"),
+      .uid = (uid_t)json_number(document, "uid", APP_UID),
+      .nofile = (rlim_t)json_number(document, "nofile", 65536),
+      .max_pids = json_number(document, "max_pids", 0),
       .net = json_member(document, "net"),
       .files = json_member(document, "files"),
   };

@@ -2,13 +2,23 @@
 #ifndef UNIK_CONFIG_H
 #define UNIK_CONFIG_H
 
+#include <sys/resource.h>
+#include <sys/types.h>
+
 #include "json.h"
+
+/* The application's user where the config names none, and the owner of its pipes. */
+enum { APP_UID = 2000 };
 
 struct config {
   char **argv; /* ended by NULL, at least one */
   char **env;  /* "NAME=value", ended by NULL */
   char *cwd;
   char *hostname;
+  char *result_file; /* NULL: none is asked for */
+  uid_t uid;
+  rlim_t nofile;
+  long max_pids; /* 0: no limit */
   const struct json *net;
   const struct json *files;
 };

@@ -100,6 +100,13 @@ static void escape_json(char *out, size_t room, const char *text) {
   *out = '\0';
 }
 
+void host_result_missing(const char *why) {
+  char escaped[600], line[700];
+  escape_json(escaped, sizeof escaped, why);
+  snprintf(line, sizeof line, "{\"event\":\"result\",\"error\":\"%s\"}", escaped);
+  host_event(line);
+}
+
 void host_fail(int code, const char *format, ...) {
   char message[512], escaped[1100], line[1200];
   va_list args;

@@ -20,6 +20,9 @@ void host_started_event(pid_t pid);
 /* {"event":"exit",...} from what waitpid gave. */
 void host_exit_event(int status);
 
+/* {"event":"result","error":...}: there is no content to tell. */
+void host_result_missing(const char *why);
+
 /* A line on the kernel's console, for people who debug a boot. */
 void host_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

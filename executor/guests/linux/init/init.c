@@ -50,7 +50,7 @@ static struct json *await_config(struct lines *lines) {
 static void put_files(const struct json *files) {
   for (const struct json *file = files ? files->first : NULL; file; file = file->next) {
     if (file->kind != JSON_STRING || file->key[0] != '/') host_fail(126, "instance config: file %s is wrong", file->key);
-    if (!file_put(file->key, file->text, file->length, 0600, APP_UID)) {
+    if (!file_put(file->key, file->text, file->length, 0444, 0)) {
       host_fail(126, "file %s: %s", file->key, strerror(errno));
     }
   }

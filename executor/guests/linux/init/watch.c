@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "json.h"
+#include "result.h"
 
 enum { DRAIN_MS = 2000, PIECE = 64 * 1024 };
 
@@ -76,6 +77,7 @@ static void drain(struct watch *watch) {
 static _Noreturn void finish(struct watch *watch, int status) {
   app_kill_all();
   if (app_ran_out_of_memory()) host_event("{\"event\":\"oom\"}");
+  result_event(watch->app.result_file);
   host_exit_event(status);
   drain(watch);
   host_end();

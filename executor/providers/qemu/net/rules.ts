@@ -66,9 +66,18 @@ export function egressMatches(rule: EgressRule): string[] {
   if (destinations.length === 0) return [];
   const to = `ip daddr { ${ranges(destinations)} }`;
   if (rule.protocol === 'all') return [to];
-  if (rule.protocol === 'icmp') return [`${to} meta l4proto icmp`];
+  if (rule.protocol === 'icmp') return [`${to} meta l4proto icmp${icmpMatch(rule.icmp)}`];
   if (!rule.ports) return [`${to} meta l4proto ${rule.protocol}`];
   return [`${to} ${rule.protocol} dport { ${rule.ports.map(portRange).join(', ')} }`];
+}
+
+function icmpMatch(wanted: EgressRule['icmp']): string {
+  const part = (name: 'type' | 'code', value = -1): string => {
+    if (value === -1) return '';
+    if (Number.isInteger(value) && value >= 0 && value <= 255) return ` icmp ${name} ${value}`;
+    throw new UnikError('bad_request', `egress rule: ${value} is not an ICMP ${name}`);
+  };
+  return `${part('type', wanted?.type)}${part('code', wanted?.code)}`;
 }
 
 function portRange({ start, end }: { start: number; end: number }): string {

@@ -2,7 +2,6 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Clock } from '../../../../core/clock.js';
-import type { Check } from '../../../../executor/checks/check.js';
 import { checkHttp } from '../../../../executor/checks/http.js';
 import { awaitStartup, watchChanges } from '../../../../executor/checks/watch.js';
 import { never } from '../../../support/executor.js';
@@ -14,6 +13,8 @@ describe('http', () => {
     server = createServer((request, response) => {
       if (request.url === '/hang') return;
       if (request.url === '/drip') return void response.writeHead(200).write('x');
+      if (request.url === '/loop') return void response.writeHead(302, { location: '/loop' }).end();
+      if (request.url === '/away') return void response.writeHead(302, { location: 'http://127.0.0.2/200' }).end();
       const status = Number(request.url?.slice(1));
       response.writeHead(status, { location: '/200' }).end();
     });
@@ -24,14 +25,16 @@ describe('http', () => {
     server.closeAllConnections();
     server.close();
   });
-  const check = (path: string, signal = never()): Promise<string | undefined> =>
-    checkHttp({ kind: 'http', port: 80, path, timeout_ms: 100 }, endpoint, signal);
+  const check = async (path: string, signal = never()): Promise<string | undefined> =>
+    (await checkHttp({ kind: 'http', port: 80, path, timeout_ms: 100 }, endpoint, signal))?.message;
 
   test.each([
     ['/200', undefined],
     ['/drip', undefined],
     ['/204', 'port 80, path /204: status 204, not 200'],
-    ['/302', 'port 80, path /302: status 302, not 200'],
+    ['/302', undefined],
+    ['/away', 'port 80, path /away: status 302, not 200'],
+    ['/loop', 'port 80, path /loop: status 302, not 200'],
     ['/500', 'port 80, path /500: status 500, not 200'],
     ['/hang', 'port 80, path /hang: no answer within 100 ms'],
   ])('%s gives %s', async (path, expected) => {
@@ -42,7 +45,10 @@ describe('http', () => {
     server.close();
     expect(await check('/200')).toContain('ECONNREFUSED');
     const spec = { kind: 'http' as const, port: 80, path: '/', timeout_ms: 100 };
-    expect(await checkHttp(spec, undefined, never())).toBe('port 80 cannot be reached from this host');
+    expect(await checkHttp(spec, undefined, never())).toEqual({
+      why: 'failed',
+      message: 'port 80 cannot be reached from this host',
+    });
   });
 
   test('a signal ends it', async () => {
@@ -65,7 +71,7 @@ function quickClock(): Clock {
   };
 }
 /** Fails or passes in turn; the last verdict stays. */
-const verdicts = (...all: (string | undefined)[]): Check => {
+const verdicts = (...all: (string | undefined)[]): (() => Promise<string | undefined>) => {
   let turn = 0;
   return async () => all[Math.min(turn++, all.length - 1)];
 };
@@ -80,9 +86,10 @@ describe('startup', () => {
   });
   test('gives up at the deadline with the last reason, having looked once more', async () => {
     const clock = quickClock();
-    expect(await awaitStartup(verdicts('no', 'still no'), { ...options, clock, deadline: 15 }, never())).toBe(
-      'still no',
-    );
+    expect(await awaitStartup(verdicts('no', 'still no'), { ...options, clock, deadline: 15 }, never())).toEqual({
+      failure: 'still no',
+      attempts: 3,
+    });
     expect(clock.now()).toBe(15);
   });
 });

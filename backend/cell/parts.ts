@@ -1,0 +1,99 @@
+/** The parts of a real cell: executor, images, kernels, containers. */
+import { join } from 'node:path';
+import { networkInterfaces } from 'node:os';
+import type { Clock } from '../../core/clock.js';
+import { homePaths } from '../../core/home.js';
+import type { Log } from '../../core/log.js';
+import { readIdentity } from '../../core/tls.js';
+import { guests } from '../../executor/guests/index.js';
+import { ImageStore } from '../../executor/images/store.js';
+import { KernelCatalogue } from '../../executor/kernels/catalogue.js';
+import { guestRamMb } from '../../executor/kernels/ram.js';
+import { createExecutor } from '../../executor/runner.js';
+import { createFetcher } from '../../stager/actions/fetch.js';
+import { ASSETS } from '../assets.js';
+import { DEFAULT_CONTEXT } from '../convert/context.js';
+import { lrpOrder } from '../convert/desired-lrp.js';
+import { taskOrder } from '../convert/task.js';
+import { createWords } from '../convert/words.js';
+import { importShippedKernels } from '../kernels.js';
+import type { Sink } from '../logs/sink.js';
+import { makeProviders, networkFor } from '../providers.js';
+import type { CellParts } from './cell.js';
+import type { CellConfig } from './config.js';
+import { createDroplets } from './images/droplets.js';
+import { makeStager } from './stager.js';
+import { CellContainers } from './store/cell-containers.js';
+
+/** For a cell that sends its logs nowhere. */
+const NOWHERE: Sink = { log: () => undefined, metrics: () => undefined };
+
+export async function makeCellParts(
+  config: CellConfig,
+  { clock, log }: { clock: Clock; log: Log },
+): Promise<CellParts> {
+  const { home, owner, provider: name, network, external_address: address } = config;
+  const paths = homePaths(home);
+  const sink = NOWHERE;
+  const store = new ImageStore(paths.images);
+  const catalogue = new KernelCatalogue({ dir: paths.kernels, clock, log });
+  // Nothing of ours runs yet: whatever is temporary is left over.
+  await Promise.all([store.sweep(), catalogue.sweep()]);
+  const shipped = { from: join(ASSETS, 'kernel'), init: join(ASSETS, 'guest', 'init') };
+  await importShippedKernels(catalogue, shipped, log);
+  const kernels = await catalogue.list();
+  const providers = await makeProviders({ home, provider: name, providers: [], network }, log);
+  const provider = providers.get(name);
+  const executor = createExecutor({
+    ...{ owner, home, log, clock, kernels: catalogue, providers: providers.map, logs: config.logs },
+    images: { get: (ref) => store.getSound(ref) },
+    guests: new Map(Object.values(guests).map((guest) => [guest.name, guest])),
+    capacity: () => {
+      const { memory_mb, disk_mb, containers: machines } = config.capacity;
+      return { memory_mb, disk_mb, machines };
+    },
+    lateEnv: (spec, where) => containers.lateEnv(spec, where),
+  });
+  const fetcher = createFetcher({
+    ...{ folder: join(home, 'downloads'), max_bytes: config.download_cache_mb * 2 ** 20, clock, log },
+    tls: await readIdentity(config.identities.tls, 'tls'),
+  });
+  const staging = config.staging && (await makeStager(config, config.staging, { fetcher, clock, log }));
+  let mode: ReturnType<typeof networkFor> | undefined;
+  const containers: CellContainers = new CellContainers({
+    ...{ owner, provider: name, home, executor, sink, clock, log, words: createWords(config.cell_id) },
+    ...{ address, publish_address: isOurs(address) ? address : '0.0.0.0' },
+    images: createDroplets({ store, fetcher, dir: join(home, 'droplets') }),
+    ...(staging ? { stager: staging.stager } : {}),
+    network: async () => ({
+      mode: network.mode === 'auto' ? await (mode ??= networkFor(provider)) : network.mode,
+      ...{ dns: network.dns, deny: network.deny },
+    }),
+    overheadMb: (memory_mb) => {
+      const ram = kernels.map((kernel) => guestRamMb(kernel, memory_mb) - memory_mb);
+      return Math.max(0, ...ram) + provider.overheadMb();
+    },
+  });
+  return {
+    ...{ containers, sink },
+    convert: {
+      lrp: (desired, lrp, guid) => lrpOrder(desired, lrp, guid, DEFAULT_CONTEXT),
+      task: (definition, guid) => taskOrder(definition, guid, { ...DEFAULT_CONTEXT, staging: staging !== undefined }),
+    },
+    sweep: async () => {
+      const { length } = await executor.gc(owner);
+      if (length > 0) log.info({ machines: length }, 'gc.done');
+    },
+    close: async () => {
+      await executor.close();
+      await fetcher.close();
+      await staging?.close();
+      providers.close();
+    },
+  };
+}
+
+/** False: routers reach us through an address that is translated on the way. */
+function isOurs(address: string): boolean {
+  return Object.values(networkInterfaces()).some((all) => all?.some((one) => one.address === address));
+}

@@ -1,0 +1,9 @@
+import { byteSize } from '../../core/go-format.js';
+
+/** What Diego's download and upload steps write into the log (executor `depot/steps`). */
+export const downloading = (artifact: string): string => `Downloading ${artifact}...`;
+export const downloaded = (artifact: string, bytes: number): string => `Downloaded ${artifact} (${byteSize(bytes)})`;
+export const downloadFailed = (artifact: string): string => `Downloading ${artifact} failed`;
+export const uploading = (artifact: string): string => `Uploading ${artifact}...`;
+export const uploaded = (artifact: string, bytes: number): string => `Uploaded ${artifact} (${byteSize(bytes)})`;
+export const uploadFailed = (artifact: string): string => `Failed to upload payload for ${artifact}`;
