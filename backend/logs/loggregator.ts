@@ -45,13 +45,19 @@ export function createLoggregatorSink(ingress: Ingress): LoggregatorSink {
 
 const MAX_SOURCES = 2_000;
 
+interface Cached {
+  /** Of the configuration, when the source was made. */
+  tags: object;
+  source: Source | undefined;
+}
+
 /** One Source for each configuration and source type, as long as the configuration's object lives. */
 class SourceCache {
-  readonly #of = new WeakMap<MetricsConfig, Map<string | undefined, { tags: object; source: Source | undefined }>>();
+  readonly #of = new WeakMap<MetricsConfig, Map<string | undefined, Cached>>();
 
   of(config: MetricsConfig, type?: string): Source | undefined {
     let types = this.#of.get(config);
-    if (!types) this.#of.set(config, (types = new Map()));
+    if (!types) this.#of.set(config, (types = new Map<string | undefined, Cached>()));
     const had = types.get(type);
     // Tags are replaced, not changed, when an LRP is updated.
     if (had && had.tags === config.tags) return had.source;

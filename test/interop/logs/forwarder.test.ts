@@ -50,13 +50,14 @@ describePeer('The real forwarder agent and log-cache', ALL_PEERS, () => {
     return sink;
   }
 
-  const say = (sink: LoggregatorSink, app: string, n: number): void =>
+  function say(sink: LoggregatorSink, app: string, n: number): void {
     sink.log(config(app), {
       source: 'APP/PROC/WEB',
       stream: n % 10 ? 'out' : 'err',
       text: `line ${n}`,
       at: Date.now(),
     });
+  }
 
   async function count(app: string): Promise<number> {
     const { body } = await getJson(`${real.gateway}/api/v1/meta`);
