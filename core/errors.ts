@@ -85,8 +85,6 @@ export const ERRORS = {
     http: 422,
     hint: 'Push with `-s unik`, or run `cf enable-unik APP`; container stacks need another buildpack.',
   },
-  archive_unsafe: { owner: 'user', http: 422, hint: 'Pack the archive again, from files inside its own folder only.' },
-  archive_too_large: { owner: 'user', http: 413, hint: 'Leave out what the application does not need (.cfignore).' },
   buildpack_missing: {
     owner: 'user',
     http: 422,

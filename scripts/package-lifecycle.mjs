@@ -38,7 +38,7 @@ export async function packageLifecycle({ withRuntime = false, out = 'dist/unik_a
   const dir = mkdtempSync(join(root, 'dist/lifecycle-'));
   try {
     await lifecycleFolder(join(dir, 'tree'), { withRuntime });
-    await bundle('tar', 'stager/archive/tar.ts', join(dir, 'tools'));
+    await bundle('tar', 'stager/pack-tar.ts', join(dir, 'tools'));
     const { packTar } = await import(pathToFileURL(join(dir, 'tools/tar.mjs')).href);
     await packTar([{ name: '.', dir: join(dir, 'tree') }], createWriteStream(file), { mtime: new Date(0) });
   } finally {

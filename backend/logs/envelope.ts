@@ -4,17 +4,20 @@
  */
 import type { ContainerUsage } from '../cell/containers.js';
 import type { MetricsConfig } from '../cell/model.js';
-import type { NewEnvelope } from '../wire/loggregator.js';
+import type { Common, Outgoing } from '../wire/loggregator.js';
 import type { LogStream } from './sink.js';
 
-/** An envelope that is not yet in line: its nanoseconds are given when it is sent. `at`: epoch milliseconds. */
-export type Item = Omit<NewEnvelope, 'timestamp'> & { at: number };
-
 /** Whose lines they are, as readers ask for them. */
-export interface Source {
-  source_id: string;
-  instance_id: string;
-  tags: Readonly<Record<string, string>>;
+export interface Source extends Common {
+  /** Tells instances apart. */
+  key: string;
+}
+
+/** An envelope that is not yet in line: its nanoseconds are given when it is sent. */
+export interface Item extends Outgoing {
+  source: Source;
+  /** Epoch milliseconds. */
+  at: number;
 }
 
 /** The longest payload of one envelope, in bytes; a longer line becomes several. */
@@ -23,21 +26,21 @@ export const MAX_PAYLOAD = 61_440;
 /** What every envelope of a cell says of itself. */
 const ORIGIN = 'rep';
 
-/** Undefined without a guid: nothing of such a container is logged. Share the result: its tags are encoded once. */
+/** Undefined without a guid: nothing of such a container is logged. Share the result: it is encoded once. */
 export function sourceOf(config: MetricsConfig, sourceType?: string): Source | undefined {
   const { guid, index, tags } = config;
   if (guid === '') return undefined;
-  return {
-    source_id: tags['source_id'] ?? guid,
-    instance_id: tags['instance_id'] ?? String(index),
-    tags: { ...tags, ...(sourceType === undefined ? {} : { source_type: sourceType || 'LOG' }), origin: ORIGIN },
-  };
+  const source_id = tags['source_id'] ?? guid;
+  const instance_id = tags['instance_id'] ?? String(index);
+  const key = `${source_id}\n${instance_id}`;
+  const type = sourceType === undefined ? {} : { source_type: sourceType || 'LOG' };
+  return { key, source_id, instance_id, tags: { ...tags, ...type, origin: ORIGIN } };
 }
 
 /** None for an empty line; several where `text` holds line ends or is too long. */
 export function logItems(source: Source, line: { stream: LogStream; text: string; at: number }): Item[] {
   const type = line.stream === 'err' ? 'ERR' : 'OUT';
-  return payloads(line.text).map((payload) => ({ ...source, at: line.at, log: { payload, type } }));
+  return payloads(line.text).map((payload) => ({ source, at: line.at, log: { payload, type } }));
 }
 
 /** Text to payloads: split at `\n` and `\r`, empty ones left out, cut between characters where too long. */
@@ -70,14 +73,14 @@ export interface LogRate {
  */
 export function metricItems(source: Source, usage: ContainerUsage, cpuPercent: number, logs?: LogRate): Item[] {
   const gauge = (metrics: Record<string, [unit: string, value: number]>): Item => ({
-    ...source,
+    source,
     at: usage.at,
     gauge: {
       metrics: Object.fromEntries(Object.entries(metrics).map(([name, [unit, value]]) => [name, { unit, value }])),
     },
   });
   const counter = (name: string, total: number | undefined): Item[] =>
-    total === undefined ? [] : [{ ...source, at: usage.at, counter: { name, delta: 0n, total: BigInt(total) } }];
+    total === undefined ? [] : [{ source, at: usage.at, counter: { name, delta: 0n, total: BigInt(total) } }];
   return [
     gauge({
       cpu: ['percentage', cpuPercent],
@@ -106,9 +109,7 @@ export function lossItem(source: Source, at: number, { dropped, unconfirmed }: L
   ];
   const text = `${parts.join(', ')} for application ${source.source_id}: the Loggregator agent did not take them in time`;
   return {
-    source_id: source.source_id,
-    instance_id: source.instance_id,
-    tags: { ...source.tags, source_type: 'LGR' },
+    source: { ...source, tags: { ...source.tags, source_type: 'LGR' } },
     at,
     log: { payload: Buffer.from(text), type: 'ERR' },
   };

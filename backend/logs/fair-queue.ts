@@ -7,7 +7,7 @@ export interface FairQueueOptions<T> {
   max_bytes: number;
   sizeOf: (item: T) => number;
   /** Told of each thing that is thrown away. */
-  onDrop: (key: string, item: T) => void;
+  onDrop: (item: T) => void;
 }
 
 interface Lane<T> {
@@ -34,37 +34,37 @@ export class FairQueue<T> {
     return this.#bytes;
   }
 
-  /** `reserved`: bytes that are in use elsewhere and count against the bound. */
-  push(key: string, item: T, reserved = 0): void {
+  push(key: string, item: T): void {
     let lane = this.#lanes.get(key);
     if (!lane) this.#lanes.set(key, (lane = { key, items: [], head: 0, bytes: 0 }));
     lane.items.push(item);
     this.#account(lane, 1, this.options.sizeOf(item));
-    while (this.#count > this.options.max_count || this.#bytes + reserved > this.options.max_bytes) {
+    while (this.#count > this.options.max_count || this.#bytes > this.options.max_bytes) {
       const fullest = this.#fullest(lane);
       const dropped = this.#shift(fullest);
       if (dropped === undefined) return;
       if (fullest.items.length === fullest.head) this.#lanes.delete(fullest.key);
-      this.options.onDrop(fullest.key, dropped);
+      this.options.onDrop(dropped);
     }
   }
 
   /** Up to `count` things of together not more than `bytes`, but at least one where there is one. */
-  take(count: number, bytes: number): { key: string; item: T }[] {
-    const taken: { key: string; item: T }[] = [];
+  take(count: number, bytes: number): T[] {
+    const taken: T[] = [];
     let size = 0;
-    while (taken.length < count && this.#count > 0) {
+    while (taken.length < count) {
       const next = this.#lanes.values().next();
       if (next.done) break;
       const lane = next.value;
-      const item = lane.items[lane.head] as T;
-      size += this.options.sizeOf(item);
+      size += this.options.sizeOf(lane.items[lane.head] as T);
       if (taken.length > 0 && size > bytes) break;
-      this.#shift(lane);
-      taken.push({ key: lane.key, item });
+      const item = this.#shift(lane);
+      if (item !== undefined) taken.push(item);
+      const isEmpty = lane.items.length === lane.head;
+      if (!isEmpty && this.#lanes.size === 1) continue;
       // Last in the row now, if it has more.
       this.#lanes.delete(lane.key);
-      if (lane.items.length > lane.head) this.#lanes.set(lane.key, lane);
+      if (!isEmpty) this.#lanes.set(lane.key, lane);
     }
     return taken;
   }

@@ -5,7 +5,7 @@
 import type { Clock } from '../../core/clock.js';
 import { messageOf } from '../../core/errors.js';
 import type { Log } from '../../core/log.js';
-import { encodeBatch, type Agent, type NewEnvelope } from '../wire/loggregator.js';
+import { encodeBatch, type Agent } from '../wire/loggregator.js';
 import { lossItem, stamp, type Item } from './envelope.js';
 import { FairQueue } from './fair-queue.js';
 import { LossCount, Telling } from './losses.js';
@@ -60,6 +60,8 @@ export interface Ingress {
 const BATCH_BYTES = 256 * 1024;
 /** Of an envelope beyond its payload; its tags are shared. */
 const OVERHEAD = 400;
+const DROPPED = { dropped: 1, unconfirmed: 0 };
+const IN_DOUBT = { dropped: 0, unconfirmed: 1 };
 const CONNECT_MS = 1_000;
 const IDLE_MS = 60_000;
 const DEFAULTS = {
@@ -104,9 +106,9 @@ class AgentIngress implements Ingress {
       max_count: this.#options.max_envelopes,
       max_bytes: this.#options.max_bytes,
       sizeOf: (item) => (item.log?.payload?.length ?? 0) + OVERHEAD,
-      onDrop: (key, item) => {
+      onDrop: (item) => {
         this.#counts.dropped++;
-        if (item.log) this.#telling.untold.add(key, item, item.at, { dropped: 1, unconfirmed: 0 });
+        if (item.log) this.#telling.untold.add(item.source, item.at, DROPPED);
       },
     });
     this.#telling = new Telling(this.#options.tell_ms);
@@ -121,7 +123,7 @@ class AgentIngress implements Ingress {
       return;
     }
     const before = this.#queue.count;
-    this.#queue.push(`${item.source_id}\n${item.instance_id}`, item);
+    this.#queue.push(item.source.key, item);
     // Only what changes how long the loop waits is worth waking it for.
     if (before === 0 || before === this.#options.batch - 1) this.#waker.abort();
   }
@@ -184,16 +186,14 @@ class AgentIngress implements Ingress {
       await this.#finish(stream);
       return;
     }
-    const told = this.#telling.take(this.#now(), this.#closing.signal.aborted).map(({ key, untold }) => {
-      this.#open.losses.add(key, untold.source, untold.at, untold);
+    const told = this.#telling.take(this.#now(), this.#closing.signal.aborted).map((untold) => {
+      this.#open.losses.add(untold.source, untold.at, untold);
       return lossItem(untold.source, untold.at, untold);
     });
-    const own = this.#queue.take(this.#options.batch, BATCH_BYTES).map(({ key, item }) => {
-      if (item.log) this.#open.losses.add(key, item, item.at, { dropped: 0, unconfirmed: 1 });
-      return item;
-    });
+    const own = this.#queue.take(this.#options.batch, BATCH_BYTES);
+    for (const item of own) if (item.log) this.#open.losses.add(item.source, item.at, IN_DOUBT);
     this.#open.envelopes += own.length;
-    stream.write(encodeBatch([...told, ...own].map((item) => this.#stamped(item))));
+    stream.write(encodeBatch([...told, ...own], (item) => this.#stamp(item)));
   }
 
   /** A new call to an agent that was seen to answer; undefined: closed before there was one. */
@@ -236,16 +236,19 @@ class AgentIngress implements Ingress {
   }
 
   /** Stamped when sent, so that a source's times grow in the order in which they are read. */
-  #stamped({ at, ...rest }: Item): NewEnvelope {
-    const timestamp = stamp(at, this.#stamps.get(rest.source_id));
-    // Newest last: the first is the one to forget.
-    this.#stamps.delete(rest.source_id);
-    this.#stamps.set(rest.source_id, timestamp);
-    if (this.#stamps.size > MAX_STAMPS) {
-      const oldest = this.#stamps.keys().next();
-      if (!oldest.done) this.#stamps.delete(oldest.value);
-    }
-    return { timestamp, ...rest };
+  #stamp({ source, at }: Item): bigint {
+    const { source_id } = source;
+    const last = this.#stamps.get(source_id);
+    const timestamp = stamp(at, last);
+    this.#stamps.set(source_id, timestamp);
+    if (last === undefined && this.#stamps.size > MAX_STAMPS) this.#forgetOld();
+    return timestamp;
+  }
+
+  /** Of the sources, the half that has been silent longest. */
+  #forgetOld(): void {
+    const oldest = [...this.#stamps].sort(([, a], [, b]) => (a < b ? -1 : 1)).slice(0, MAX_STAMPS / 2);
+    for (const [source_id] of oldest) this.#stamps.delete(source_id);
   }
 
   #isTellingDue(): boolean {

@@ -19,7 +19,7 @@ export function createLoggregatorSink(ingress: Ingress): LoggregatorSink {
       const source = sources.of(config, line.source);
       if (!source) return;
       for (const item of logItems(source, line)) {
-        const rate = rates.get(keyOf(source));
+        const rate = rates.get(source.key);
         if (rate) rate.bytes += item.log?.payload?.length ?? 0;
         ingress.send(item);
       }
@@ -27,12 +27,12 @@ export function createLoggregatorSink(ingress: Ingress): LoggregatorSink {
     metrics(config: MetricsConfig, usage: ContainerUsage, cpuPercent: number, logs?: LogConfig) {
       const source = sources.of(config);
       if (!source) return;
-      const before = logs ? rates.get(keyOf(source)) : undefined;
+      const before = logs ? rates.get(source.key) : undefined;
       const seconds = before ? (usage.at - before.since) / 1_000 : 0;
       const rate = before && seconds > 0 ? before.bytes / seconds : 0;
       if (logs) {
-        rates.delete(keyOf(source));
-        rates.set(keyOf(source), { bytes: 0, since: usage.at });
+        rates.delete(source.key);
+        rates.set(source.key, { bytes: 0, since: usage.at });
         forgetOldest(rates, MAX_SOURCES);
       }
       const items = metricItems(source, usage, cpuPercent, logs && { rate, limit: logs.bytes_per_second });
@@ -44,7 +44,6 @@ export function createLoggregatorSink(ingress: Ingress): LoggregatorSink {
 }
 
 const MAX_SOURCES = 2_000;
-const keyOf = (source: Source): string => `${source.source_id}\n${source.instance_id}`;
 
 /** One Source for each configuration and source type, as long as the configuration's object lives. */
 class SourceCache {

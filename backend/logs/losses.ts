@@ -12,24 +12,19 @@ export interface Untold extends Loss {
 export class LossCount {
   readonly #of = new Map<string, Untold>();
 
-  get size(): number {
-    return this.#of.size;
-  }
-
-  add(key: string, source: Source, at: Millis, { dropped, unconfirmed }: Loss): void {
-    const had = this.#of.get(key);
+  add(source: Source, at: Millis, { dropped, unconfirmed }: Loss): void {
+    const had = this.#of.get(source.key);
     if (had) {
-      had.at = Math.max(had.at, at);
+      if (at > had.at) had.at = at;
       had.dropped += dropped;
       had.unconfirmed += unconfirmed;
       return;
     }
-    const { source_id, instance_id, tags } = source;
-    this.#of.set(key, { source: { source_id, instance_id, tags }, at, dropped, unconfirmed });
+    this.#of.set(source.key, { source, at, dropped, unconfirmed });
   }
 
   addAll(others: LossCount): void {
-    for (const [key, { source, at, ...loss }] of others.#of) this.add(key, source, at, loss);
+    for (const { source, at, ...loss } of others.#of.values()) this.add(source, at, loss);
   }
 
   keys(): Iterable<string> {
@@ -51,13 +46,13 @@ export class Telling {
   constructor(private readonly interval_ms: number) {}
 
   /** What is to be told now, or, with `all`, what there is; it is no longer untold then. */
-  take(now: Millis, all = false): { key: string; untold: Untold }[] {
+  take(now: Millis, all = false): Untold[] {
     for (const [key, at] of this.#told) if (now - at >= this.interval_ms) this.#told.delete(key);
     const due = [...this.untold.keys()].filter((key) => all || !this.#told.has(key));
     return due.flatMap((key) => {
       const untold = this.untold.take(key);
       this.#told.set(key, now);
-      return untold ? [{ key, untold }] : [];
+      return untold ? [untold] : [];
     });
   }
 

@@ -1,7 +1,7 @@
 import type { Agent, Batches } from '../wire/loggregator.js';
 
 /** Batches on their way at once: enough to keep the wire busy, few enough that nobody's line waits behind many. */
-const IN_FLIGHT = 3;
+const IN_FLIGHT = 8;
 
 /**
  * One call to the agent. Nothing is acknowledged while a call is open, so it is ended now

@@ -13,6 +13,8 @@ export type Mode = 'ordinary' | 'evacuating';
 export interface Held {
   /** An ordinary or suspect ActualLRP. */
   lrp?: LrpIdentity;
+  /** The row of an ordinary one: what it says already need not be told again. */
+  row?: say.Row;
   evacuating?: LrpIdentity;
   task?: boolean;
 }
@@ -57,10 +59,12 @@ export function decide(view: View): Step[] {
 }
 
 function ordinaryStep(view: View, subject: say.Subject, container: Container): Step | undefined {
+  const row = view.held?.row;
   switch (container.state) {
     case 'reserved':
     case 'initializing':
     case 'created':
+      if (container.state !== 'reserved' && row?.state === 'CLAIMED') return undefined;
       return {
         tell: say.claim(view, subject),
         agreed: container.state === 'reserved' ? 'run' : 'nothing',
@@ -68,14 +72,13 @@ function ordinaryStep(view: View, subject: say.Subject, container: Container): S
         answers: { ActualLRPCannotBeClaimed: 'delete', ResourceNotFound: 'delete' },
       };
     case 'running':
-      return (
-        view.net && {
-          tell: say.start(view, subject, container, view.net),
-          agreed: 'nothing',
-          refused: 'nothing',
-          answers: { ActualLRPCannotBeStarted: 'stop' },
-        }
-      );
+      if (!view.net || (row && say.isStarted(row, say.running(view, subject, container, view.net)))) return undefined;
+      return {
+        tell: say.start(view, subject, container, view.net),
+        agreed: 'nothing',
+        refused: 'nothing',
+        answers: { ActualLRPCannotBeStarted: 'stop' },
+      };
     case 'completed':
       return ended(
         container.stopped ? say.remove(view, subject) : say.crash(view, subject, container.outcome?.reason ?? ''),
@@ -100,8 +103,9 @@ function evacuatingStep(view: View, subject: say.Subject, container: Container):
   }
 }
 
-function taskStep(cell: say.Speaker, guid: string, container: Container): Step {
+function taskStep(cell: View, guid: string, container: Container): Step | undefined {
   if (container.state !== 'completed') {
+    if (container.state !== 'reserved' && cell.held?.task) return undefined;
     return {
       tell: say.startTask(cell, guid),
       // Also when the BBS says that it runs here already: a repeated call whose first answer was lost says so too.

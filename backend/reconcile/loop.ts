@@ -140,10 +140,14 @@ export class Reconciler {
     ]);
     const held = new Map<string, Held>();
     const at = (guid: string): Held => held.get(guid) ?? held.set(guid, {}).get(guid) ?? {};
-    for (const { actual_lrp_instance_key, actual_lrp_key, presence } of actual_lrps) {
+    for (const row of actual_lrps) {
+      const { actual_lrp_instance_key, actual_lrp_key, presence } = row;
       if (!actual_lrp_instance_key || !actual_lrp_key) continue;
       const one = at(actual_lrp_instance_key.instance_guid);
-      one[presence === 'EVACUATING' ? 'evacuating' : 'lrp'] = actual_lrp_key;
+      if (presence === 'EVACUATING') one.evacuating = actual_lrp_key;
+      else one.lrp = actual_lrp_key;
+      // To a suspect one the cell says anew that it is there: that is what promotes it.
+      if (presence === 'ORDINARY') one.row = row;
     }
     for (const { task_guid, state } of tasks) {
       if (state === 'Running') at(task_guid).task = true;

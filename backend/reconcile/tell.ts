@@ -1,5 +1,6 @@
 /** What a cell tells the BBS, as data: one function for each thing it says. Pure. */
 import type { Container, LrpIdentity, NetInfo, Outcome } from '../cell/model.js';
+import type { Messages } from '../../protos/generated.js';
 import type { RequestOf } from '../wire/bbs.js';
 
 type Said =
@@ -88,7 +89,8 @@ export function rejectTask(task_guid: string, reason: string): Tell {
   return { call: 'reject_task', request: { task_guid, rejection_reason: reason || 'failed before it ran' } };
 }
 
-function running(cell: Speaker, subject: Subject, { order, routable }: Container, net: NetInfo) {
+/** What is told of an instance that runs. */
+export function running(cell: Speaker, subject: Subject, { order, routable }: Container, net: NetInfo) {
   return {
     ...keys(cell, subject),
     actual_lrp_net_info: { ...net, preferred_address: 'HOST' as const },
@@ -105,4 +107,28 @@ function keys(cell: Speaker, { guid, lrp }: Subject) {
 
 function instance({ cell_id }: Speaker, instance_guid: string) {
   return { instance_guid, cell_id };
+}
+
+export type Row = Messages['models.ActualLRP'];
+
+/** The BBS says of the instance all that `told` says: telling it would change nothing. */
+export function isStarted(row: Row, told: Running): boolean {
+  return row.state === 'RUNNING' && gist(row) === gist(told);
+}
+
+type Running = ReturnType<typeof running>;
+type Gist = Pick<Row, Exclude<keyof Running, 'actual_lrp_key' | 'actual_lrp_net_info'>> & {
+  actual_lrp_net_info?: Running['actual_lrp_net_info'] | Row['actual_lrp_net_info'];
+};
+
+/** Equal for equal things, whatever the order of tags and whatever else the BBS keeps of a port. */
+function gist(of: Gist): string {
+  const { actual_lrp_net_info: net, actual_lrp_instance_key: key } = of;
+  return JSON.stringify([
+    [key?.instance_guid, key?.cell_id, of.routable, of.availability_zone],
+    [net?.address, net?.instance_address, net?.preferred_address],
+    net?.ports.map(({ container_port, host_port }) => [container_port, host_port]),
+    of.actual_lrp_internal_routes.map(({ hostname }) => hostname),
+    Object.entries(of.metric_tags).sort(([a], [b]) => (a < b ? -1 : 1)),
+  ]);
 }

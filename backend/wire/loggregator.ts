@@ -6,9 +6,12 @@ import { decode, encode, type Sent } from './codec.js';
 import type { Identity } from './bbs.js';
 
 export type Envelope = Messages['loggregator.v2.Envelope'];
+type Message = Sent<Pick<Envelope, 'log' | 'counter' | 'gauge' | 'timer' | 'event'>>;
 /** What of an envelope has to be there to be sent. */
-export type NewEnvelope = Pick<Envelope, 'timestamp' | 'source_id' | 'instance_id' | 'tags'> &
-  Sent<Pick<Envelope, 'log' | 'counter' | 'gauge' | 'timer' | 'event'>>;
+export type NewEnvelope = Pick<Envelope, 'timestamp' | 'source_id' | 'instance_id' | 'tags'> & Message;
+/** What the envelopes of a source have in common. */
+export type Common = Readonly<Pick<Envelope, 'source_id' | 'instance_id' | 'tags'>>;
+export type Outgoing = { source: Common } & Message;
 
 const BATCH = 'loggregator.v2.EnvelopeBatch';
 const same = (bytes: Buffer): Buffer => bytes;
@@ -45,31 +48,43 @@ export const INGRESS = {
   },
 } satisfies ServiceDefinition;
 
-const tagBytes = new WeakMap<object, Buffer>();
+const commonBytes = new WeakMap<Common, Buffer>();
 
 /**
- * The bytes of a batch. A source's lines share one `tags` object, which is encoded once: the fields of a protobuf
- * message may come in parts, one after the other.
+ * The bytes of a batch. What a source's envelopes have in common is encoded once: the fields of a protobuf message may
+ * come in parts, one after the other. `timestampOf`: nanoseconds, asked once for each, in order.
  */
-export function encodeBatch(envelopes: readonly NewEnvelope[]): Buffer {
-  const parts: Buffer[] = [];
-  for (const { tags, ...rest } of envelopes) {
-    let shared = tagBytes.get(tags);
-    if (!shared) tagBytes.set(tags, (shared = encode('loggregator.v2.Envelope', { tags })));
-    const own = encode('loggregator.v2.Envelope', rest);
-    parts.push(fieldHead(1, own.length + shared.length), own, shared);
+export function encodeBatch<T extends Outgoing>(envelopes: readonly T[], timestampOf: (envelope: T) => bigint): Buffer {
+  let length = 0;
+  const parts = envelopes.map((envelope) => {
+    const { source, log, counter, gauge, timer, event } = envelope;
+    let common = commonBytes.get(source);
+    if (!common) {
+      const { source_id, instance_id, tags } = source;
+      commonBytes.set(source, (common = encode('loggregator.v2.Envelope', { source_id, instance_id, tags })));
+    }
+    const timestamp = timestampOf(envelope);
+    const own = encode('loggregator.v2.Envelope', { timestamp, log, counter, gauge, timer, event });
+    length += own.length + common.length + MAX_HEAD;
+    return { own, common };
+  });
+  const bytes = Buffer.allocUnsafe(length);
+  let at = 0;
+  for (const { own, common } of parts) {
+    bytes[at++] = ENVELOPE_FIELD;
+    let rest = own.length + common.length;
+    for (; rest > 0x7f; rest >>>= 7) bytes[at++] = (rest & 0x7f) | 0x80;
+    bytes[at++] = rest;
+    at += own.copy(bytes, at);
+    at += common.copy(bytes, at);
   }
-  return Buffer.concat(parts);
+  return bytes.subarray(0, at);
 }
 
-/** Number and length of a field of bytes. */
-function fieldHead(field: number, length: number): Buffer {
-  const bytes = [(field << 3) | 2];
-  let rest = length;
-  for (; rest > 0x7f; rest >>>= 7) bytes.push((rest & 0x7f) | 0x80);
-  bytes.push(rest);
-  return Buffer.from(bytes);
-}
+/** Field 1 of a batch: bytes of a length that follows. */
+const ENVELOPE_FIELD = (1 << 3) | 2;
+/** Bytes of the field's number and length. */
+const MAX_HEAD = 6;
 
 export interface Agent {
   /** Settled when a connection stands; throws peer_unreachable at `deadline` (epoch ms), or by the signal. */

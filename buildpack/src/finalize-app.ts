@@ -56,7 +56,7 @@ export async function finalizeApp(
       cloudFoundry: true,
       supplied,
       libraryRoot: settings.libraryRoot,
-      env: await environment(build, settings, supplied, cache),
+      env: await environment(build, settings, supplied, cache, signal),
       node: nodeOf(settings),
       signal,
     });
@@ -105,10 +105,11 @@ async function environment(
   settings: Settings,
   supplied: Supplied | undefined,
   cache: string,
+  signal: AbortSignal,
 ): Promise<NodeJS.ProcessEnv> {
   const env = toolEnv(settings, supplied, cache);
   const wantsNpm = existsSync(join(build, 'package.json')) && !existsSync(join(build, 'node_modules'));
-  const npm = wantsNpm ? await carriedNpm(settings, cache) : undefined;
+  const npm = wantsNpm ? await carriedNpm(settings, cache, signal) : undefined;
   return npm === undefined ? env : { ...env, PATH: `${env['PATH'] ?? ''}:${npm}` };
 }
 

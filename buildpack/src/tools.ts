@@ -1,9 +1,11 @@
-import { createReadStream, existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { chmod, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
-import { unpackTar } from '../../stager/archive/tar.js';
+import { unpack } from '../../stager/actions/unpack.js';
 import { suppliedFolders, type Supplied } from '../../stager/supplied.js';
 import type { Settings } from './settings.js';
+
+const NPM_LIMITS = { max_bytes: 200_000_000, max_entries: 50_000 };
 
 /** Environment of compilers and package managers: what was supplied first, then this root's, then what we carry. */
 export function toolEnv(settings: Settings, supplied: Supplied | undefined, cache: string): NodeJS.ProcessEnv {
@@ -36,7 +38,11 @@ function stagingVariables({ dir, indices }: Supplied): Record<string, string> {
  * Puts the carried npm where it can run, once per cache: in the package it is one file, as buildpacks may lie in a
  * place that cannot be written. Gives the folder with the program `npm`; undefined when none is carried.
  */
-export async function carriedNpm({ runtime, libraryRoot }: Settings, cache: string): Promise<string | undefined> {
+export async function carriedNpm(
+  { runtime, libraryRoot }: Settings,
+  cache: string,
+  signal: AbortSignal,
+): Promise<string | undefined> {
   const archive = join(runtime, 'npm.tgz');
   if (!existsSync(archive)) return undefined;
   const version = readFileSync(join(runtime, 'npm-version'), 'utf8').trim();
@@ -45,7 +51,7 @@ export async function carriedNpm({ runtime, libraryRoot }: Settings, cache: stri
     const half = `${home}.${process.pid}`;
     try {
       await mkdir(half, { recursive: true });
-      await unpackTar(createReadStream(archive), half, { gzip: true, strip: 1 });
+      await unpack(archive, half, NPM_LIMITS, signal);
       await rename(half, home);
     } finally {
       await rm(half, { recursive: true, force: true });
@@ -56,7 +62,7 @@ export async function carriedNpm({ runtime, libraryRoot }: Settings, cache: stri
   const node = libraryRoot === undefined ? [join(runtime, 'bin/node')] : loaderLine(runtime);
   await writeFile(
     join(bin, 'npm'),
-    `#!/bin/sh\nexec ${[...node, join(home, 'bin/npm-cli.js')].map(quote).join(' ')} "$@"\n`,
+    `#!/bin/sh\nexec ${[...node, join(home, 'package/bin/npm-cli.js')].map(quote).join(' ')} "$@"\n`,
   );
   await chmod(join(bin, 'npm'), 0o755);
   return bin;

@@ -34,14 +34,14 @@ const STATE_ROUNDS = 4;
 interface Queued {
   item: Item;
   trace: string;
-  /** Tried before without some slow cell. */
-  again: boolean;
+  /** Slow cells it was tried without before, and still waits for. Absent: it was never held. */
+  waiting?: Set<string>;
 }
 
 interface Answers {
   states: CellState[];
-  /** Of cells that are left out of this round: each resolves when it has answered, or will not. */
-  late: Promise<void>[];
+  /** Cells that are left out of this round: each resolves when it has answered, or will not. */
+  late: Map<string, Promise<void>>;
 }
 
 export function createAuctioneer(parts: AuctioneerParts): Auctioneer {
@@ -74,26 +74,35 @@ export function createAuctioneer(parts: AuctioneerParts): Auctioneer {
     const { states, late } = await statesOf(known);
     const byItem = new Map(taken.map((one) => [one.item, one]));
     const { work, failed: lost } = place([...byItem.keys()], states, policy);
-    const held: Queued[] = [];
     const told = lost.map(async ({ item, error }) => {
-      const { again = false, trace = '' } = byItem.get(item) ?? {};
-      if (late.length > 0 && !again) held.push({ item, trace, again: true });
-      else await failed(item, error, trace);
+      const one = byItem.get(item) ?? { item, trace: '' };
+      if (!hold(one, late)) await failed(item, error, one.trace);
     });
-    if (held.length > 0) void Promise.race(late).then(() => add(held));
     const given = [...work].map(([cell_id, chosen]) => commit(known.get(cell_id), chosen, byItem));
     await Promise.all(told);
     await patiently(Promise.all(given));
   }
 
+  /** Until the first of the slow cells it waits for has answered. False: it waits for none. */
+  function hold(one: Queued, late: Answers['late']): boolean {
+    const waiting = new Set([...(one.waiting ?? late.keys())].filter((cell_id) => late.has(cell_id)));
+    if (waiting.size === 0) return false;
+    const first = [...waiting].map((cell_id) => late.get(cell_id)?.then(() => cell_id));
+    void Promise.race(first).then((cell_id) => {
+      if (cell_id !== undefined) waiting.delete(cell_id);
+      add([{ ...one, waiting }]);
+    });
+    return true;
+  }
+
   async function statesOf(known: ReadonlyMap<string, CellPresence>): Promise<Answers> {
     const free = [...known.values()].filter(({ cell_id }) => !busy.has(cell_id));
-    const late = [...known.keys()].flatMap((cell_id) => busy.get(cell_id) ?? []);
+    const open = [...busy].filter(([cell_id]) => known.has(cell_id));
     for (let at = 1; ; at++) {
       const answers = await ask(free);
-      const enough = answers.states.length > 0 || answers.late.length > 0 || free.length === 0;
+      const enough = answers.states.length > 0 || answers.late.size > 0 || free.length === 0;
       if (enough || at === STATE_ROUNDS || stop.signal.aborted) {
-        return { states: answers.states, late: [...late, ...answers.late] };
+        return { states: answers.states, late: new Map([...open, ...answers.late]) };
       }
     }
   }
@@ -101,21 +110,21 @@ export function createAuctioneer(parts: AuctioneerParts): Auctioneer {
   /** All answers, or those that came within the patience. */
   async function ask(asked: CellPresence[]): Promise<Answers> {
     const states: CellState[] = [];
+    const late = new Map<string, Promise<void>>();
     let over = false;
     const asking = asked.map(async (cell) => {
       const state = await stateOf(cell);
-      if (!state) return undefined;
+      late.delete(cell.cell_id);
+      if (!state) return;
       if (over) fresh.set(cell.cell_id, { state, at: clock.now() });
       else states.push(state);
-      return undefined;
     });
-    const open = new Set(asking);
-    for (const one of asking) void one.then(() => open.delete(one));
+    for (const [at, { cell_id }] of asked.entries()) late.set(cell_id, asking[at] ?? Promise.resolve());
     const all = Promise.all(asking);
     await Promise.race([all, ...asking]);
     await patiently(all);
     over = true;
-    return { states, late: [...open] };
+    return { states, late: new Map(late) };
   }
 
   async function stateOf(cell: CellPresence): Promise<CellState | undefined> {
@@ -125,7 +134,7 @@ export function createAuctioneer(parts: AuctioneerParts): Auctioneer {
     if (known && clock.now() - known.at <= patience_ms) return known.state;
     try {
       const state = await client.state(cell, stop.signal);
-      if (!policy.checksCellId || state.cell_id === cell_id) return state;
+      if (!policy.checksCellId || state.cell_id === cell_id) return { ...state, cell_id };
       log.warn({ cell_id, told: state.cell_id }, 'auction.cell-id-mismatch');
     } catch (err) {
       log.warn({ err, cell_id }, 'auction.no-state');
@@ -162,7 +171,7 @@ export function createAuctioneer(parts: AuctioneerParts): Auctioneer {
   }
 
   return {
-    auction: (lrps, tasks, trace) => add(items(lrps, tasks).map((item) => ({ item, trace, again: false }))),
+    auction: (lrps, tasks, trace) => add(items(lrps, tasks).map((item) => ({ item, trace }))),
     async close() {
       stop.abort();
       queue = [];

@@ -68,7 +68,7 @@ export interface Embedded {
 
 export async function createEmbedded(options: EmbeddedOptions): Promise<Embedded> {
   const { home, tls, host = '127.0.0.1', ports = {}, clock = systemClock, log = noLog } = options;
-  const { converge_ms = 30_000, communication_ms = 10_000, cell_state_ms = 10_000, patience_ms = 1_000 } = options;
+  const { converge_ms = 30_000, communication_ms = 10_000, cell_state_ms = 10_000, patience_ms = 2_000 } = options;
   const times = {
     kick_task_ms: options.kick_task_ms ?? 30_000,
     expire_pending_task_ms: options.expire_pending_task_ms ?? 30 * 60_000,

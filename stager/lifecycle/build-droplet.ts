@@ -2,7 +2,7 @@ import { createWriteStream, existsSync, readdirSync, readFileSync } from 'node:f
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { packTar } from '../archive/tar.js';
+import { packTar } from '../pack-tar.js';
 import { parseProcfile } from '../procfile.js';
 import { findBuildpacks, withoutSecrets, type Buildpack, type BuildpackPlaces } from './buildpacks.js';
 import { readConfig, readLaunch, readRelease } from './documents.js';

@@ -5,7 +5,7 @@ import { isAbsolute, join } from 'node:path';
 import { Agent } from 'undici';
 import { UnikError } from '../../core/errors.js';
 import { transfer } from '../actions/transfer.js';
-import { unpackZip } from '../archive/zip.js';
+import { unpack } from '../actions/unpack.js';
 import { xxhash64 } from './xxhash64.js';
 
 /** A buildpack that is unpacked on this host. */
@@ -29,6 +29,7 @@ export interface BuildpackPlaces {
 export const OWN_KEY = 'unik_buildpack';
 const DOWNLOAD_MS = 300_000;
 const MAX_BYTES = 2 * 2 ** 30;
+const UNPACKED = { max_bytes: 2 * MAX_BYTES, max_entries: 500_000 };
 
 /**
  * The buildpacks of the order, ready to run. An empty order, which a stack without buildpacks of its own gives, means
@@ -84,7 +85,7 @@ async function download(key: string, places: BuildpackPlaces): Promise<string> {
   await mkdir(dir, { recursive: true });
   try {
     await transfer(key, archive, { dispatcher, max_bytes: MAX_BYTES }, signal);
-    await unpackZip(archive, dir, { signal });
+    await unpack(archive, dir, UNPACKED, signal);
   } finally {
     await rm(archive, { force: true });
     await dispatcher.close();

@@ -62,15 +62,18 @@ export class Bubblewrap implements Sandbox {
     const owner = await identify(process.pid);
     if (!owner) throw new UnikError('internal', 'our own process is not in /proc');
     const record: JobRecord = { owner, groups: groups.folders, processes: [] };
-    const folder = await makeJobFolder(this.#options.folder, job.id, record);
     const uid = this.#takeAccount();
     try {
-      await groups.make();
-      await this.#give(job, uid);
-      await this.#writeFiles(folder, job, network, arch);
-      return await this.#runIn(folder, { job, network, groups, record, uid, signal });
+      const folder = await makeJobFolder(this.#options.folder, job.id, record);
+      try {
+        await groups.make();
+        await this.#give(job, uid);
+        await this.#writeFiles(folder, job, network, arch);
+        return await this.#runIn(folder, { job, network, groups, record, uid, signal });
+      } finally {
+        await removeJob(folder, record);
+      }
     } finally {
-      await removeJob(folder, record);
       this.#accounts.delete(uid);
     }
   }

@@ -1,6 +1,6 @@
 import { access, constants, mkdir, readFile, rmdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { hasCode, messageOf } from '../../core/errors.js';
+import { hasCode, messageOf, UnikError } from '../../core/errors.js';
 import type { SandboxLimits } from './sandbox.js';
 
 export type Controller = 'memory' | 'pids';
@@ -154,13 +154,13 @@ export function groupsOf(name: string, plan: GroupPlan, limits: SandboxLimits, s
   return {
     folders,
     async make() {
-      for (const folder of folders) await mkdir(folder);
-      for (const { controller, version, folder } of kinds) {
-        for (const [file, value, optional] of settings(controller, version, limits, spare)) {
-          await writeFile(join(folder, file), value).catch((err: unknown) => {
-            if (optional === undefined) throw err;
-          });
+      try {
+        for (const folder of folders) await mkdir(folder);
+        for (const { controller, version, folder } of kinds) {
+          for (const setting of settings(controller, version, limits, spare)) await write(folder, setting);
         }
+      } catch (err) {
+        throw new UnikError('sandbox_unavailable', `the limits of the sandbox could not be set: ${messageOf(err)}`);
       }
     },
     async admit(pid) {
@@ -177,6 +177,14 @@ export function groupsOf(name: string, plan: GroupPlan, limits: SandboxLimits, s
       return undefined;
     },
   };
+}
+
+async function write(folder: string, [file, value, optional]: Setting): Promise<void> {
+  try {
+    await writeFile(join(folder, file), value);
+  } catch (err) {
+    if (optional === undefined) throw err;
+  }
 }
 
 /** The number after `key` in a file of lines `key number`; 0 where the kernel has no such file. */

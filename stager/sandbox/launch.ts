@@ -120,6 +120,8 @@ export async function launch(options: LaunchOptions): Promise<Launched> {
     words.hear(bytes);
     options.output('err', bytes);
   });
+  // What cannot be read is closed, and that is what is waited for.
+  for (const { read } of [out, err]) read.on('error', () => undefined);
   const status = readStatus(child.stdio[FD.status] as Readable);
   const all = [once(child, 'close'), once(out.read, 'close'), once(err.read, 'close')];
   const ended = Promise.all(all).then(([closed]): LaunchEnd => {
@@ -217,8 +219,8 @@ function privileges({ root, uid, limits, caps }: LaunchOptions): string[] {
   // Who is root of a namespace may map that account into the next one only with this capability (Linux 5.12).
   const needed = root ? '' : ',+setfcap';
   return [
-    // Machines go first.
-    ...['nice', '-n', '10'],
+    // Machines go first, and a host out of memory takes it from here.
+    ...['nice', '-n', '10', 'choom', '-n', '1000', '--'],
     'prlimit',
     '--core=0',
     `--nofile=${limits.nofile}`,

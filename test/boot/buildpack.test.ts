@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { unpackDroplet } from '../../executor/images/droplet.js';
 import { ImageStore } from '../../executor/images/store.js';
-import { packTar } from '../../stager/archive/tar.js';
+import { packTar } from '../../stager/pack-tar.js';
 import { bareRoot } from '../support/bare-root.js';
 import { buildpackIn, stagingFolders } from '../support/buildpack.js';
 import { APPS, EXPECTED } from '../support/fixture-apps.js';

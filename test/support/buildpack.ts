@@ -1,9 +1,8 @@
 import { execa } from 'execa';
-import { cpSync, createReadStream, mkdirSync } from 'node:fs';
+import { cpSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { unpackTar } from '../../stager/archive/tar.js';
-import { unpackZip } from '../../stager/archive/zip.js';
+import { unpack } from '../../stager/actions/unpack.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -30,8 +29,13 @@ export async function packageBuildpack(
 export async function buildpackIn(into: string, options: string[] = []): Promise<string> {
   const dir = join(into, 'buildpack');
   mkdirSync(dir, { recursive: true });
-  await unpackZip(await packageBuildpack(into, 'unik_buildpack.zip', options), dir);
+  await unpackAny(await packageBuildpack(into, 'unik_buildpack.zip', options), dir);
   return dir;
+}
+
+/** Unpacks what a test trusts. */
+export async function unpackAny(archive: string, into: string): Promise<void> {
+  await unpack(archive, into, { max_bytes: 1e9, max_entries: 1e5 }, AbortSignal.timeout(120_000));
 }
 
 /** The lifecycle, packaged and unpacked again. */
@@ -40,7 +44,7 @@ export async function lifecycleIn(into: string): Promise<string> {
   await execa(process.execPath, [join(root, 'scripts/package-lifecycle.mjs'), '--out', out]);
   const dir = join(into, 'lifecycle');
   mkdirSync(dir, { recursive: true });
-  await unpackTar(createReadStream(out), dir, { gzip: true });
+  await unpackAny(out, dir);
   return dir;
 }
 

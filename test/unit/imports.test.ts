@@ -15,7 +15,7 @@ const ROOMS: Record<string, readonly string[] | 'anything'> = {
     'stager/build',
     'stager/supplied',
     'stager/suitability',
-    'stager/archive',
+    'stager/actions/unpack',
     'executor/images',
     'executor/guests',
     'executor/model',

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf, toUnikError, UnikError } from '../../../core/errors.js';
-import { readJsonFile, writeJsonFile } from '../../../core/json-file.js';
+import { writeJsonFile } from '../../../core/json-file.js';
 import { composeImage } from '../../../executor/images/compose.js';
 import { digestFile } from '../../../executor/images/digest.js';
 import type { Image } from '../../../executor/images/image.js';
@@ -15,6 +15,7 @@ import type { Download, RunOrder } from '../model.js';
 import { addArchive } from './archive.js';
 import type { BaseTree } from './base-tree.js';
 import { fetched, type Fetched, type Fetcher, type ImageMaker } from './droplets.js';
+import { knownImage, type Note } from './notes.js';
 import { SharedWork } from '../../../core/shared-work.js';
 import { StartFailure } from './start-failure.js';
 
@@ -53,12 +54,12 @@ export function createComposer(deps: ComposerDeps): ImageMaker {
   async function make(key: string, from: BaseTree, archives: readonly Arrived[], signal: AbortSignal): Promise<Image> {
     const note = join(dir, 'made', `${key}.json`);
     const known = await knownImage(note, store);
-    if (known) return known;
+    if (known) return known.found;
     await mkdir(dir, { recursive: true, mode: 0o700 });
     const scratch = await mkdtemp(join(dir, 'unpack-'));
     try {
       const image = await compose(from, archives, scratch, deps, signal);
-      await writeJsonFile(note, { image: image.digest });
+      await writeJsonFile(note, { image: image.digest, bytes: 0 } satisfies Note);
       return image;
     } finally {
       await rm(scratch, { recursive: true, force: true });
@@ -123,16 +124,6 @@ async function compose(
     ...{ created: new Date(0).toISOString(), labels: { shell: '/bin/bash' }, findings: [] },
   };
   return composeImage(tree, config, store, signal);
-}
-
-async function knownImage(note: string, store: ImageStore): Promise<Image | undefined> {
-  try {
-    const known = (await readJsonFile(note)) as { image: string } | undefined;
-    return known && (await store.getSound(known.image));
-  } catch {
-    // The note or its image is broken or gone: it is made again.
-    return undefined;
-  }
 }
 
 /** With the option on, only what is called a droplet is taken for one, and one without an image is composed as well. */

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { join } from 'node:path';
 import { UnikError } from '../../../core/errors.js';
 import { KeyedQueue } from '../../../core/queue.js';
@@ -10,7 +11,7 @@ import type { Containers, ContainerUsage, Room } from '../containers.js';
 import type { Container, NetInfo, Outcome, Reservation, RunOrder } from '../model.js';
 import { Narrator, type NarratorDeps } from './narrator.js';
 import { ContainerRecords } from './records.js';
-import { admit, roomLeft, totalRoom, type Ledger } from './room.js';
+import { admit, roomLeft, totalRoom, type Claim, type Ledger } from './room.js';
 import { claimOf, CONTAINER_LABEL, GRACE_MS } from './spec.js';
 import { INTERRUPTED, stageIt } from './staging.js';
 import { failureOf, startMachine, type StarterDeps } from './starter.js';
@@ -32,6 +33,8 @@ export interface ContainersDeps extends Omit<StarterDeps, 'executor'>, Omit<Narr
   reserved_ms?: number;
 }
 
+/** A crash may lose a reservation that is younger; the auction then places it anew. */
+const RESERVATION_SAVED_MS = 500;
 /** Diego's `reserved_expiration_time`. */
 const RESERVED_MS = 60_000;
 
@@ -54,6 +57,8 @@ interface Entry {
 /** The containers of this cell over the executor's machines. `recover` must be called once before anything else. */
 export class CellContainers implements Containers {
   readonly #entries = new Map<string, Entry>();
+  /** Those that may have no machine yet. */
+  readonly #promised = new Set<string>();
   readonly #listeners = new Set<(guid: string) => void>();
   readonly #waiters = new Map<string, Set<() => void>>();
   readonly #records: ContainerRecords;
@@ -63,6 +68,8 @@ export class CellContainers implements Containers {
   #unsubscribe: () => void = () => undefined;
 
   constructor(private readonly deps: ContainersDeps) {
+    // Everyone who waits for an end listens to it.
+    setMaxListeners(0, this.#closed.signal);
     this.#records = new ContainerRecords(join(deps.home, 'containers'), deps.log);
     this.#cursors = new Cursors(join(deps.home, 'containers.cursors.json'), deps.clock, deps.log);
   }
@@ -97,7 +104,7 @@ export class CellContainers implements Containers {
     admit(guid, claimOf(demand), this.#ledger());
     const record: ContainerRecord = { schema: 1, reservation, reserved_at: this.deps.clock.now(), stopped: false };
     const entry = this.#add(record);
-    this.#saveSoon(entry);
+    this.#saveIfKept(entry);
     this.#expireLater(entry);
     this.#notify(guid);
   }
@@ -201,6 +208,7 @@ export class CellContainers implements Containers {
       narrator?.close();
     }
     await Promise.all(entries.map(async ({ narrator, staging }) => [await narrator?.done(), await staging]));
+    for (const entry of entries) if (entry.view.state === 'reserved') this.#saveSoon(entry);
     await this.#saves.idle();
     await this.#cursors.close();
   }
@@ -215,6 +223,7 @@ export class CellContainers implements Containers {
     const entry: Entry = { record, view: this.#viewOf(record) };
     if (record.order) entry.narrator = this.#narratorFor(record.reservation.guid, record.order);
     this.#entries.set(record.reservation.guid, entry);
+    this.#promised.add(record.reservation.guid);
     return entry;
   }
 
@@ -228,10 +237,13 @@ export class CellContainers implements Containers {
 
   #ledger(): Ledger {
     const { executor, overheadMb } = this.deps;
-    // From its first moment the executor counts an instance itself.
-    const waits = ({ record, view }: Entry): boolean =>
-      view.state !== 'completed' && executor.get(record.reservation.guid) === undefined;
-    const claims = [...this.#entries.values()].filter(waits).map(({ record }) => claimOf(record.reservation.demand));
+    const claims: Claim[] = [];
+    for (const guid of this.#promised) {
+      const entry = this.#entries.get(guid);
+      // From its first moment the executor counts an instance itself.
+      if (!entry || entry.view.state === 'completed' || executor.get(guid)) this.#promised.delete(guid);
+      else claims.push(claimOf(entry.record.reservation.demand));
+    }
     return { report: executor.capacity(), claims, overheadMb };
   }
 
@@ -453,6 +465,14 @@ export class CellContainers implements Containers {
     entry.timer?.abort();
     entry.timer = timer;
     clock.sleep(Math.max(0, at - clock.now()), timer.signal).then(what, () => undefined);
+  }
+
+  /** Most reservations are taken into use at once, and saved then. */
+  #saveIfKept(entry: Entry): void {
+    const save = (): void => {
+      if (entry.view.state === 'reserved') this.#saveSoon(entry);
+    };
+    this.deps.clock.sleep(RESERVATION_SAVED_MS, this.#closed.signal).then(save, () => undefined);
   }
 
   #saveSoon(entry: Entry): void {

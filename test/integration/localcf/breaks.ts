@@ -27,8 +27,8 @@ export const BREAKS: Break[] = [
   },
   { name: 'no back-off', policy: { backoffMs: () => 0 }, cases: ['the third crash is not restarted at once'] },
   {
-    name: 'a back-off that does not grow',
-    policy: { backoffMs: () => 1_200 },
+    name: 'a back-off after the third crash only',
+    policy: { backoffMs: (crashes) => (crashes === 3 ? 1_200 : 0) },
     cases: ['the back-off doubles, and after the last crash allowed nothing is restarted'],
   },
   {

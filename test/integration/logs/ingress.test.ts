@@ -34,10 +34,9 @@ function connect(options: Partial<IngressOptions> = {}): Ingress {
   return ingress;
 }
 
-const line = (source_id: string, text: string, at = Date.now()) => ({
-  source_id,
-  instance_id: '0',
-  tags: { source_type: 'APP/PROC/WEB' },
+const source = { key: 'app 0', source_id: 'app', instance_id: '0', tags: { source_type: 'APP/PROC/WEB' } };
+const line = (text: string, at = Date.now(), of = source) => ({
+  source: of,
   at,
   log: { payload: Buffer.from(text), type: 'OUT' as const },
 });
@@ -46,7 +45,7 @@ const numbered = (count: number, from = 0): string[] => Array.from({ length: cou
 test('every line arrives once, in order, with times that grow, over many calls', async () => {
   const ingress = connect();
   for (const [i, text] of numbered(5_000).entries()) {
-    ingress.send(line('app', text, 1_764_000_000_000));
+    ingress.send(line(text, 1_764_000_000_000));
     if (i % 500 === 499) await new Promise((resolve) => setTimeout(resolve, 40));
   }
   await ingress.close(5_000);
@@ -59,7 +58,7 @@ test('every line arrives once, in order, with times that grow, over many calls',
 
 test('a line alone is there soon, and is confirmed without another', async () => {
   const ingress = connect();
-  ingress.send(line('app', 'alone'));
+  ingress.send(line('alone'));
   await until(() => ingress.stats().sent === 1);
   expect(agent.lines()).toEqual(['alone']);
 });
@@ -68,7 +67,7 @@ describe('an agent that goes away', () => {
   test('costs nothing where what is meant for it fits the queue', async () => {
     agent.stop();
     const ingress = connect();
-    for (const text of numbered(300)) ingress.send(line('app', text));
+    for (const text of numbered(300)) ingress.send(line(text));
     await agent.start();
     await until(() => agent.taken.length >= 300);
     expect(agent.lines()).toEqual(numbered(300));
@@ -76,15 +75,15 @@ describe('an agent that goes away', () => {
 
   test('costs lines that are counted, and told of where they are missing; everything after arrives', async () => {
     const ingress = connect({ max_envelopes: 200, tell_ms: 100 });
-    for (const text of numbered(50)) ingress.send(line('app', text));
+    for (const text of numbered(50)) ingress.send(line(text));
     await until(() => ingress.stats().sent === 50);
     agent.stop();
-    for (const text of numbered(1_000, 50)) ingress.send(line('app', text));
+    for (const text of numbered(1_000, 50)) ingress.send(line(text));
     await until(() => ingress.stats().queued === 200);
     expect(ingress.stats().dropped).toBe(800);
     await agent.start();
     await until(() => ingress.stats().sent === 250);
-    for (const text of numbered(20, 1_050)) ingress.send(line('app', text));
+    for (const text of numbered(20, 1_050)) ingress.send(line(text));
     await until(() => ingress.stats().sent === 270);
     const got = agent.lines();
     const told = got.filter((text) => text.includes('messages lost'));
@@ -97,7 +96,7 @@ describe('an agent that goes away', () => {
     const ingress = connect({ tell_ms: 50, renew_ms: 60_000 });
     let sent = 0;
     const feed = setInterval(() => {
-      for (let i = 0; i < 20; i++) ingress.send(line('app', `line ${sent++}`));
+      for (let i = 0; i < 20; i++) ingress.send(line(`line ${sent++}`));
     }, 5);
     await until(() => agent.taken.length > 500);
     agent.stop();
@@ -121,7 +120,7 @@ describe('an agent that goes away', () => {
 
 test('with a certificate of another authority nothing is sent, so nothing is lost', async () => {
   const ingress = connect({ agent: agent.client(agent.stranger) });
-  for (const text of numbered(150)) ingress.send(line('app', text));
+  for (const text of numbered(150)) ingress.send(line(text));
   await new Promise((resolve) => setTimeout(resolve, 300));
   expect(agent.taken).toEqual([]);
   expect(ingress.stats()).toMatchObject({ sent: 0, unconfirmed: 0, queued: 150 });
@@ -130,9 +129,9 @@ test('with a certificate of another authority nothing is sent, so nothing is los
 test('closing has an end, and what was left is counted', async () => {
   agent.stop();
   const ingress = connect();
-  for (const text of numbered(10)) ingress.send(line('app', text));
+  for (const text of numbered(10)) ingress.send(line(text));
   await ingress.close(200);
-  ingress.send(line('app', 'too late'));
+  ingress.send(line('too late'));
   expect(ingress.stats()).toMatchObject({ sent: 0, dropped: 11, queued: 0 });
 });
 

@@ -8,9 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { unpackDroplet } from '../../../executor/images/droplet.js';
 import { ImageStore } from '../../../executor/images/store.js';
-import { unpackTar } from '../../../stager/archive/tar.js';
 import { xxhash64 } from '../../../stager/lifecycle/xxhash64.js';
-import { lifecycleIn, runProgram, stagingFolders, type Ended } from '../../support/buildpack.js';
+import { lifecycleIn, runProgram, stagingFolders, unpackAny, type Ended } from '../../support/buildpack.js';
 import { APPS } from '../../support/fixture-apps.js';
 import { writeZip } from '../../support/zip.js';
 
@@ -81,7 +80,7 @@ async function stage(options: {
 async function unpacked(file: string): Promise<string> {
   const into = join(work, `unpacked-${count++}`);
   fs.mkdirSync(into);
-  await unpackTar(fs.createReadStream(file), into, { gzip: true });
+  await unpackAny(file, into);
   return into;
 }
 

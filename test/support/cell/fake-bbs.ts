@@ -21,6 +21,8 @@ export interface Row {
   crash_count: number;
   crash_reason: string;
   routable: boolean | undefined;
+  /** The last start as it was told. */
+  told?: object | undefined;
 }
 export interface TaskRow {
   guid: string;
@@ -127,6 +129,7 @@ export class FakeBbs implements Bbs {
     const shown = (presence: string) => (row: Row) => ({
       actual_lrp_key: { process_guid: row.process_guid, index: row.index, domain: row.domain },
       actual_lrp_instance_key: { instance_guid: row.instance_guid, cell_id: row.cell_id },
+      ...{ actual_lrp_internal_routes: [], metric_tags: {}, ...row.told },
       state: row.state,
       presence,
     });
@@ -164,7 +167,7 @@ export class FakeBbs implements Bbs {
     if (!may) refuse('ActualLRPCannotBeStarted');
     this.rows.set(name, {
       ...{ process_guid: lrp?.process_guid ?? '', index: lrp?.index ?? 0, domain: 'cf-apps' },
-      ...{ crash_count: 0, crash_reason: '', ...row, state: 'RUNNING', routable, ...held(key) },
+      ...{ crash_count: 0, crash_reason: '', ...row, state: 'RUNNING', routable, told: request, ...held(key) },
     });
     return {};
   }

@@ -12,6 +12,7 @@ const texts = (parts: Buffer[]): string[] => parts.map(String);
 describe('whose lines they are', () => {
   test('tags name source and instance, and are sent again beside source type and origin', () => {
     expect(sourceOf(config, 'APP/PROC/WEB')).toEqual({
+      key: 'app-guid\n2',
       source_id: 'app-guid',
       instance_id: '2',
       tags: { ...config.tags, source_type: 'APP/PROC/WEB', origin: 'rep' },
@@ -20,6 +21,7 @@ describe('whose lines they are', () => {
 
   test('without such tags the guid and the index do', () => {
     expect(sourceOf({ guid: 'g', index: 3, tags: {} }, '')).toEqual({
+      key: 'g\n3',
       source_id: 'g',
       instance_id: '3',
       tags: { source_type: 'LOG', origin: 'rep' },
@@ -40,13 +42,14 @@ describe('a line', () => {
     ['err', 'ERR'],
   ] as const)('of stream %s has type %s', (stream, type) => {
     expect(logItems(source, { stream, text: 'hello', at: 7 })).toEqual([
-      { ...source, at: 7, log: { payload: Buffer.from('hello'), type } },
+      { source, at: 7, log: { payload: Buffer.from('hello'), type } },
     ]);
   });
 
-  test('shares its tags with the others of its source: they are encoded once', () => {
+  test('shares what it has in common with the others of its source: that is encoded once', () => {
     const [one, two] = logItems(source, { stream: 'out', text: 'a\nb', at: 7 });
-    expect(one?.tags).toBe(two?.tags);
+    expect(one?.source).toBe(source);
+    expect(two?.source).toBe(source);
   });
 
   test.each<[why: string, text: string, parts: string[]]>([
@@ -109,22 +112,22 @@ describe('a sample', () => {
 
   test('of a task is two gauges: the five that older readers know, and four', () => {
     expect(metricItems(source, usage, 12.5)).toEqual([
-      { ...source, at: 9, gauge: { metrics: five } },
-      { ...source, at: 9, gauge: { metrics: four } },
+      { source, at: 9, gauge: { metrics: five } },
+      { source, at: 9, gauge: { metrics: four } },
     ]);
   });
 
   test('of an LRP has its log rate too, and network totals where they are known', () => {
     const items = metricItems(source, { ...usage, rx_bytes: 70, tx_bytes: 80 }, 0, { rate: 1.5, limit: -1 });
     expect(items.slice(2)).toEqual([
-      { ...source, at: 9, gauge: { metrics: { log_rate: metric('B/s', 1.5), log_rate_limit: metric('B/s', -1) } } },
-      { ...source, at: 9, counter: { name: 'rx_bytes', delta: 0n, total: 70n } },
-      { ...source, at: 9, counter: { name: 'tx_bytes', delta: 0n, total: 80n } },
+      { source, at: 9, gauge: { metrics: { log_rate: metric('B/s', 1.5), log_rate_limit: metric('B/s', -1) } } },
+      { source, at: 9, counter: { name: 'rx_bytes', delta: 0n, total: 70n } },
+      { source, at: 9, counter: { name: 'tx_bytes', delta: 0n, total: 80n } },
     ]);
   });
 
   test('carries every tag: Cloud Controller looks for process_id', () => {
-    expect(metricItems(source, usage, 0).map(({ tags }) => tags)).toEqual([
+    expect(metricItems(source, usage, 0).map((item) => item.source.tags)).toEqual([
       { ...config.tags, origin: 'rep' },
       { ...config.tags, origin: 'rep' },
     ]);
@@ -136,9 +139,9 @@ test.each([
   [{ dropped: 0, unconfirmed: 4 }, 'up to 4 messages lost in transit for'],
   [{ dropped: 3, unconfirmed: 4 }, '3 messages lost, up to 4 more lost in transit for'],
 ])('a loss of %j is told', (loss, text) => {
-  const item = lossItem({ source_id: 'a', instance_id: '0', tags: { source_type: 'CELL' } }, 5, loss);
+  const item = lossItem({ key: 'a', source_id: 'a', instance_id: '0', tags: { source_type: 'CELL' } }, 5, loss);
   expect(String(item.log?.payload)).toContain(`${text} application a:`);
-  expect(item).toMatchObject({ at: 5, tags: { source_type: 'LGR' }, log: { type: 'ERR' } });
+  expect(item).toMatchObject({ at: 5, source: { tags: { source_type: 'LGR' } }, log: { type: 'ERR' } });
 });
 
 test('stamps grow by whole microseconds at least, whatever the clock does', () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Container, Outcome } from '../../../backend/cell/model.js';
 import { decide, type Held, type Mode, type View } from '../../../backend/reconcile/decide.js';
+import type { Row } from '../../../backend/reconcile/tell.js';
 import { aContainer, anLrp, anOrder, aTask } from '../../support/cell/samples.js';
 
 const net = {
@@ -24,6 +25,7 @@ function told(...[container, mode, held]: Parameters<typeof look>): string[] {
     return [`${tell.call} > ${agreed}`, `else ${refused}`, ...others].join(', ');
   });
 }
+const told1 = (change: Partial<Container>, held: Held) => told(aContainer(change), 'ordinary', held);
 const ended = (call: string) => [`${call} > delete, else delete`];
 const CLAIM = 'else nothing, ActualLRPCannotBeClaimed: delete, ResourceNotFound: delete';
 const START_TASK =
@@ -63,6 +65,50 @@ describe('an LRP instance', () => {
         routable: false,
         availability_zone: 'z1',
       },
+    });
+  });
+
+  describe('what the row says already is not told again', () => {
+    const told = anOrder().metric_tags;
+    const row: Row = {
+      actual_lrp_key: { process_guid: 'proc-1', index: 0, domain: 'cf-apps' },
+      actual_lrp_instance_key: { instance_guid: 'inst-1', cell_id: 'cell-a' },
+      actual_lrp_net_info: {
+        ...{ ...net, preferred_address: 'HOST', instance_ipv6_address: '' },
+        ports: [{ container_port: 8080, host_port: 61000, container_tls_proxy_port: 0, host_tls_proxy_port: 0 }],
+      },
+      ...{ crash_count: 1, crash_reason: '', placement_error: '', since: 1n, presence: 'ORDINARY' },
+      ...{ state: 'RUNNING', actual_lrp_internal_routes: [{ hostname: 'a.apps.internal' }], metric_tags: told },
+      ...{ routable: true, availability_zone: 'z1' },
+    };
+    const container = aContainer({ state: 'running', routable: true, order: anOrder() });
+    const other = { instance_guid: 'inst-2', cell_id: 'cell-a' };
+    const netOf = (change: object) => ({ actual_lrp_net_info: { ...row.actual_lrp_net_info, ...change } as never });
+
+    test('that is all', () => {
+      expect(look(container, 'ordinary', { row })).toEqual([]);
+      expect(told).not.toEqual({});
+    });
+
+    test.each<[string, Partial<Row>]>([
+      ['state', { state: 'CLAIMED' }],
+      ['routable', { routable: false }],
+      ['zone', { availability_zone: 'z2' }],
+      ['instance', { actual_lrp_instance_key: other }],
+      ['address', netOf({ address: '10.0.0.9' })],
+      ['instance address', netOf({ instance_address: '10.0.0.9' })],
+      ['ports', netOf({ ports: [] })],
+      ['routes', { actual_lrp_internal_routes: [] }],
+      ['tags', { metric_tags: { source_id: 'other' } }],
+    ])('but for another %s', (_what, change) => {
+      expect(look(container, 'ordinary', { row: { ...row, ...change } })[0]?.tell.call).toBe('start');
+    });
+
+    test('nor that it is claimed, but a reserved one is to run', () => {
+      const claimed = { row: { ...row, state: 'CLAIMED' } };
+      expect(told1({ state: 'created' }, claimed)).toEqual([]);
+      expect(told1({ state: 'reserved' }, claimed)[0]).toMatch(/^claim > run/);
+      expect(told1({ state: 'created' }, { row })[0]).toMatch(/^claim > nothing/);
     });
   });
 

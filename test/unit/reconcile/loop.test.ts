@@ -3,7 +3,7 @@ import { UnikError } from '../../../core/errors.js';
 import { BbsError, HttpStatus } from '../../../backend/wire/bbs.js';
 import { anLrp, anOrder, aTask } from '../../support/cell/samples.js';
 import { flush, makeCell } from '../../support/cell/reconciler.js';
-import { unreachable } from '../../support/cell/fake-bbs.js';
+import { unreachable, type Row } from '../../support/cell/fake-bbs.js';
 
 const CRASH = { failed: true, reason: 'APP/PROC/WEB: Exited with status 1', retryable: false };
 
@@ -33,10 +33,15 @@ test('an instance is claimed, run and started, each with the trace of its auctio
   await reconciler.close();
 });
 
-test('it is started again at each pass, without a trace, and when its routability or tags change', async () => {
+test('it is started again when a pass finds the row to differ, without a trace, and when its routability or tags change', async () => {
   const { bbs, clock, containers, row, reconciler } = await running();
   const before = bbs.count('start');
   await clock.turn(30_000);
+  expect(bbs.count('actual_lrps')).toBe(1);
+  expect(bbs.count('start')).toBe(before);
+  bbs.rows.set('proc-1/0', { ...row(), state: 'CLAIMED' } as Row);
+  await clock.turn(30_000);
+  expect(row()?.state).toBe('RUNNING');
   expect(bbs.count('start')).toBe(before + 1);
   expect(bbs.calls.at(-1)).toMatchObject({ call: 'start', trace: undefined });
   containers.setRoutable('inst-1', false);

@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { spawn } from 'node:child_process';
 import { lstat, mkdir, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { identify, isAlive, kill } from '../../../../core/process.js';
 import { Sandboxed } from '../../../support/sandboxed.js';
 
@@ -192,22 +194,35 @@ describe('what is hostile', () => {
   });
 
   test('running side by side, two jobs are strangers', async () => {
-    const uid = async (id: string): Promise<number> => {
-      const owner = join(box.base, id);
-      await mkdir(owner);
-      await box.run('echo >mine; sleep 0.3', { id, mounts: [{ host: owner, inside: '/work', writable: true }] });
-      return (await lstat(join(owner, 'mine'))).uid;
+    const ids = ['side-a', 'side-b'];
+    const folders = ids.map((id) => join(box.base, id));
+    for (const folder of folders) await mkdir(folder);
+    let up = 0;
+    const output = (): void => {
+      if (++up === ids.length) for (const folder of folders) writeFileSync(join(folder, 'go'), '');
     };
-    const [a, b] = await Promise.all([uid('side-a'), uid('side-b')]);
-    // An account is given again once it is free, so these two were taken at the same time.
-    expect(new Set([a, b, 0]).size).toBe(ROOT ? 3 : 2);
+    const owners = await Promise.all(
+      ids.map(async (id, index) => {
+        const host = folders[index] ?? '';
+        const mounts = [{ host, inside: '/work', writable: true }];
+        const { out } = await box.run('echo up; until [ -e go ]; do sleep 0.1; done; echo >mine; echo /proc/[0-9]*', {
+          id,
+          mounts,
+          output,
+        });
+        expect(out).toMatch(/^up\n\/proc\/1 \/proc\/2\n$/);
+        return (await lstat(join(host, 'mine'))).uid;
+      }),
+    );
+    expect(new Set([...owners, 0]).size).toBe(ROOT ? 3 : 2);
   });
 });
 
 test('the same id twice at once is refused', async () => {
-  const first = box.run('sleep 0.5', { id: 'twice' });
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  const first = box.run('until [ -e go ]; do sleep 0.1; done', { id: 'twice' });
+  while (!(await readdir(box.jobs)).includes('twice')) await delay(10);
   await expect(box.run('true', { id: 'twice' })).rejects.toMatchObject({ code: 'conflict' });
+  await writeFile(join(box.work, 'go'), '');
   expect((await first).code).toBe(0);
 });
 

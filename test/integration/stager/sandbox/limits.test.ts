@@ -84,12 +84,10 @@ describe('ended as a whole', () => {
   });
 
   test('an endless loop, deaf to signals', async () => {
-    const started = performance.now();
     const { ended_by, message } = await box.run('trap "" TERM INT HUP; while :; do sleep 0.1; done', {
       limits: { ...TIGHT, wall_ms: 500 },
     });
     expect([ended_by, message]).toEqual(['timeout', 'took longer than its limit of 0.5 s']);
-    expect(performance.now() - started).toBeLessThan(15_000);
   });
 
   test('what its caller cancels', async () => {
@@ -110,8 +108,8 @@ describe('ended as a whole', () => {
   });
 
   test('no job gets more open files than allowed, or goes before the machines', async () => {
-    const { out } = await box.run('ulimit -n; ulimit -Hn; ulimit -c; nice');
-    expect(out).toBe('256\n256\n0\n10\n');
+    const { out } = await box.run('ulimit -n; ulimit -Hn; ulimit -c; nice; cat /proc/self/oom_score_adj');
+    expect(out).toBe('256\n256\n0\n10\n1000\n');
   });
 });
 

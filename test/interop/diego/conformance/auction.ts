@@ -252,6 +252,8 @@ export const auctionCases: Case[] = [
   ).map(([what, answer]): Case => ({
     name: `a cell whose state ${what} is passed over, and the others are not disturbed`,
     fact: 'zone_builder.go fetchStateAndBuildZones (auction)',
+    // Without convergence, an instance given to the odd cell would be lost.
+    on: 'quiet',
     async steps(t) {
       const odd = await t.cell();
       const whole = { ...odd.state() };
