@@ -54,6 +54,48 @@ export const ERRORS = {
     http: 422,
     hint: 'Add a Procfile with `web: PROGRAM ARGS`, or a "start" script to package.json.',
   },
+  web_missing: { owner: 'user', http: 422, hint: 'Add a line `web: PROGRAM ARGS` to the Procfile.' },
+  several_programs: {
+    owner: 'user',
+    http: 422,
+    hint: 'Give each program a process type of its own: one line of the Procfile each.',
+  },
+  fork_unsupported: {
+    owner: 'user',
+    http: 422,
+    hint: 'Use a server that is one process with threads, or set UNIK_GUEST=linux.',
+  },
+  not_position_independent: {
+    owner: 'user',
+    http: 422,
+    hint: 'Build it position-independent (-pie; Go: -buildmode=pie), or set UNIK_GUEST=linux.',
+  },
+  main_class_missing: {
+    owner: 'user',
+    http: 422,
+    hint: 'Give the jar a Main-Class in its manifest, or a Procfile with `web: java -cp JAR CLASS`.',
+  },
+  profile_unsuitable: {
+    owner: 'user',
+    http: 422,
+    hint: 'Compute it in the program: there is no shell in the machine to run profile scripts at start.',
+  },
+  stack_unsuitable: {
+    owner: 'user',
+    http: 422,
+    hint: 'Push with `-s unik`, or run `cf enable-unik APP`; container stacks need another buildpack.',
+  },
+  buildpack_missing: {
+    owner: 'user',
+    http: 422,
+    hint: 'List the buildpacks with `cf buildpacks`, or correct its URL.',
+  },
+  buildpack_failed: { owner: 'user', http: 422, hint: 'The lines above come from the buildpack and name the cause.' },
+  no_app_detected: {
+    owner: 'user',
+    http: 422,
+    hint: 'Name the buildpack with -b, and check that the stack is the one meant.',
+  },
   program_missing: { owner: 'user', http: 422, hint: 'Build the program first, or correct the path in the Procfile.' },
   library_missing: {
     owner: 'user',
@@ -102,6 +144,11 @@ export const ERRORS = {
   provider_unavailable: { owner: 'operator', http: 503, hint: 'Run `unik doctor` to see which probe failed.' },
   provider_unknown: { owner: 'user', http: 422, hint: 'List the providers with `unik provider ls`.' },
   network_unavailable: { owner: 'operator', http: 503, hint: 'Run `unik doctor`; `--network user` needs no root.' },
+  sandbox_unavailable: {
+    owner: 'operator',
+    http: 503,
+    hint: 'Run `unik doctor`: staging needs bubblewrap, slirp4netns and user namespaces, and never runs without.',
+  },
   machine_failed: { owner: 'platform', http: 502, hint: 'See `unik logs` for the last lines of its console.' },
   start_timeout: { owner: 'user', http: 504, hint: 'See `unik logs`; raise --health-start-period if it needs longer.' },
   timeout: { owner: 'platform', http: 504, hint: 'Try again; `unik events` shows what the daemon is doing.' },

@@ -50,12 +50,17 @@ export function admit(name: string, charge: Charge, others: Iterable<Instance>, 
   }
 }
 
+/** What all of them take, and the most that one costs on top of its application's memory. */
+export function count(instances: readonly Instance[]): { used: Capacity; overhead_mb: number } {
+  const overheads = instances.map((instance) => instance.charge.memory_mb - instance.spec.limits.memory_mb);
+  return { used: used(instances), overhead_mb: Math.max(0, ...overheads) };
+}
+
 /**
  * Totals and what is left. `overhead_mb`: what a machine costs on top of its application, so that the memory left is
  * what one more application could have.
  */
-export function report(instances: Iterable<Instance>, total: Capacity, overhead_mb: number): CapacityReport {
-  const taken = used(instances);
+export function report(taken: Capacity, total: Capacity, overhead_mb: number): CapacityReport {
   const left = (what: keyof Capacity): number => Math.max(0, total[what] - taken[what]);
   return {
     memory_mb: { total: total.memory_mb, available: Math.max(0, left('memory_mb') - overhead_mb) },

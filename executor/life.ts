@@ -39,6 +39,7 @@ const RETRY_MS = 1_000;
 /** The end of a console that does not come must not keep a dead machine. */
 const DRAIN_MS = 5_000;
 const CLOSE_MS = 2_000;
+const LAST_WORD_MS = 500;
 
 /** Lives one instance: keeps its state and its record, and performs the effects that `step` asks for. */
 export class Life {
@@ -212,6 +213,8 @@ export class Life {
         const check = makeChecks([spec.check, ...(spec.also ?? [])], { provider, handle, clock });
         for await (const failure of watchChanges(check, { ...spec, clock, passing }, signal)) {
           const event = eventOf(failure);
+          // An application that has just ended refuses connections before its end is known; then that is the reason.
+          if (event?.type === 'check_failed') await clock.sleep(LAST_WORD_MS, signal);
           if (event) this.dispatch(event);
         }
         return undefined;

@@ -169,7 +169,9 @@ function end(now: Instance, ending: NonNullable<Instance['ending']>): Step {
 }
 
 function complete(now: Instance, how: Omit<Exit, 'at'>, at: number): Step {
-  const ending = now.stop_requested ? ({ reason: 'stopped' } as const) : now.ending;
+  // Out of memory is why the check failed, when both are known.
+  const decided = how.reason === 'oom' ? undefined : now.ending;
+  const ending = now.stop_requested ? ({ reason: 'stopped' } as const) : decided;
   const exit: Exit = { ...how, ...ending, at };
   const next: Instance = { ...now, phase: 'completed', ready: false, exit, completed_at: at };
   const clear: Effect[] = now.handle ? [{ do: 'clear', handle: now.handle }] : [];

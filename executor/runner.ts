@@ -5,7 +5,7 @@ import { toUnikError, UnikError } from '../core/errors.js';
 import type { Log } from '../core/log.js';
 import { KeyedQueue } from '../core/queue.js';
 import { chargeFor, lookUp, machineSpec, type Catalogue, type LateEnv } from './boot.js';
-import { admit, holdsMachine, report, type Capacity } from './capacity.js';
+import { admit, count, holdsMachine, report, type Capacity } from './capacity.js';
 import { createLimit } from './console/limit.js';
 import { LOG_LIMITS, openLogs } from './console/logs.js';
 import type { LogLimits } from './console/log-writer.js';
@@ -45,6 +45,8 @@ export function createExecutor(deps: ExecutorDeps): Executor {
   const listeners = new Set<(event: ExecutorEvent) => void>();
   const closed = new AbortController();
   let recovered = false;
+  /** What all instances take together; undefined when one came or went since it was summed up. */
+  let counted: ReturnType<typeof count> | undefined;
   // Everyone who waits for a stop listens to it.
   setMaxListeners(0, closed.signal);
 
@@ -81,7 +83,10 @@ export function createExecutor(deps: ExecutorDeps): Executor {
     if (!provider) throw new UnikError('provider_unknown', `this cell has no provider ${spec.provider}`);
     const hold = holdsMachine(instance) ? { hold: await logs.hold(spec.log_id, spec.key) } : {};
     const limit = deps.log_bytes_per_s === undefined ? {} : { limit: createLimit(deps.log_bytes_per_s) };
-    const changed = (now: Instance): void => waiters.changed(now);
+    const changed = (now: Instance): void => {
+      if (!holdsMachine(now)) counted = undefined;
+      waiters.changed(now);
+    };
     const life = new Life(instance, {
       ...{ clock, records, saves, provider, boot, announce, changed },
       ...hold,
@@ -90,6 +95,7 @@ export function createExecutor(deps: ExecutorDeps): Executor {
     });
     lives.set(spec.key, life);
     reserved.delete(spec.key);
+    counted = undefined;
     return life;
   }
 
@@ -109,6 +115,7 @@ export function createExecutor(deps: ExecutorDeps): Executor {
       ...{ stop_requested: false, ready: false, ignored_events: 0, reserved_at: clock.now() },
     };
     reserved.set(spec.key, instance);
+    counted = undefined;
     return instance;
   }
 
@@ -147,7 +154,7 @@ export function createExecutor(deps: ExecutorDeps): Executor {
       await records.remove(spec.key);
       throw toUnikError(err);
     } finally {
-      reserved.delete(spec.key);
+      if (reserved.delete(spec.key)) counted = undefined;
     }
   }
 
@@ -175,6 +182,7 @@ export function createExecutor(deps: ExecutorDeps): Executor {
     if (!life) return;
     await saves.push(key, () => records.remove(key));
     if (!lives.delete(key)) return;
+    counted = undefined;
     waiters.removed(key);
     announce('removed', life.instance);
   }
@@ -240,10 +248,9 @@ export function createExecutor(deps: ExecutorDeps): Executor {
     logs: (logId, query, signal) => logs.read(logId, query, signal),
     removeLogs: (logId) => logs.remove(logId),
     capacity() {
-      const known = list();
-      const overheads = known.map((instance) => instance.charge.memory_mb - instance.spec.limits.memory_mb);
       const provided = [...providers.values()].map((provider) => provider.overheadMb());
-      return report(known, deps.capacity(), Math.max(0, ...overheads, ...provided));
+      counted ??= count(list());
+      return report(counted.used, deps.capacity(), Math.max(0, counted.overhead_mb, ...provided));
     },
     gc,
     async close() {

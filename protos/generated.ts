@@ -129,6 +129,7 @@ export interface ActualLRPsResponse {
   error?: Error;
   actual_lrps: ActualLRP[];
 }
+export interface BatchSenderResponse {}
 export interface CachedDependency {
   name: string;
   from: string;
@@ -185,6 +186,11 @@ export interface CompleteTaskRequest {
   failed: boolean;
   failure_reason: string;
   result: string;
+}
+export interface Counter {
+  name: string;
+  delta: bigint;
+  total: bigint;
 }
 export interface CrashActualLRPRequest {
   actual_lrp_key?: ActualLRPKey;
@@ -335,6 +341,21 @@ export interface EmitProgressAction {
   failure_message_prefix: string;
   log_source: string;
 }
+export interface Envelope {
+  timestamp: bigint;
+  source_id: string;
+  instance_id: string;
+  deprecated_tags: Record<string, Value>;
+  tags: Record<string, string>;
+  log?: Log;
+  counter?: Counter;
+  gauge?: Gauge;
+  timer?: Timer;
+  event?: Event;
+}
+export interface EnvelopeBatch {
+  batch: Envelope[];
+}
 export interface EnvironmentVariable {
   name: string;
   value: string;
@@ -394,6 +415,10 @@ export interface EvacuationResponse {
   error?: Error;
   keep_container: boolean;
 }
+export interface Event {
+  title: string;
+  body: string;
+}
 export interface EventsByCellId {
   cell_id: string;
 }
@@ -422,6 +447,13 @@ export interface File {
   path: string;
   content: string;
 }
+export interface Gauge {
+  metrics: Record<string, GaugeValue>;
+}
+export interface GaugeValue {
+  unit: string;
+  value: number;
+}
 export interface HTTPCheck {
   port: number;
   request_timeout_ms: bigint;
@@ -441,11 +473,21 @@ export interface ImageLayer {
   digest_algorithm: 'DigestAlgorithmInvalid' | 'SHA256' | 'SHA512';
   digest_value: string;
 }
+export interface IngressResponse {}
 export interface LockRequest {
   resource?: Resource;
   ttl_in_seconds: bigint;
 }
 export interface LockResponse {}
+export interface Log {
+  payload: Uint8Array;
+  type: 'OUT' | 'ERR';
+}
+export interface LogCacheSendRequest {
+  envelopes?: EnvelopeBatch;
+  local_only: boolean;
+}
+export interface LogCacheSendResponse {}
 export interface LogRateLimit {
   bytes_per_second: bigint;
 }
@@ -541,6 +583,7 @@ export interface SecurityGroupRule {
   log: boolean;
   annotations: string[];
 }
+export interface SendResponse {}
 export interface SerialAction {
   actions: Action[];
   log_source: string;
@@ -658,6 +701,11 @@ export interface TimeoutAction {
   log_source: string;
   timeout_ms: bigint;
 }
+export interface Timer {
+  name: string;
+  start: bigint;
+  stop: bigint;
+}
 export interface TryAction {
   action?: Action;
   log_source: string;
@@ -679,6 +727,11 @@ export interface UpsertDomainRequest {
 }
 export interface UpsertDomainResponse {
   error?: Error;
+}
+export interface Value {
+  text?: string;
+  integer?: bigint;
+  decimal?: number;
 }
 export interface VolumeMount {
   driver: string;
@@ -715,6 +768,7 @@ export interface Messages {
   'models.ActualLRPsByProcessGuidsRequest': ActualLRPsByProcessGuidsRequest;
   'models.ActualLRPsRequest': ActualLRPsRequest;
   'models.ActualLRPsResponse': ActualLRPsResponse;
+  'loggregator.v2.BatchSenderResponse': BatchSenderResponse;
   'models.CachedDependency': CachedDependency;
   'models.CellCapacity': CellCapacity;
   'models.CellPresence': CellPresence;
@@ -725,6 +779,7 @@ export interface Messages {
   'models.ClaimActualLRPRequest': ClaimActualLRPRequest;
   'models.CodependentAction': CodependentAction;
   'models.CompleteTaskRequest': CompleteTaskRequest;
+  'loggregator.v2.Counter': Counter;
   'models.CrashActualLRPRequest': CrashActualLRPRequest;
   'models.DedicatedDevice': DedicatedDevice;
   'models.DesireLRPRequest': DesireLRPRequest;
@@ -747,6 +802,8 @@ export interface Messages {
   'models.DomainsResponse': DomainsResponse;
   'models.DownloadAction': DownloadAction;
   'models.EmitProgressAction': EmitProgressAction;
+  'loggregator.v2.Envelope': Envelope;
+  'loggregator.v2.EnvelopeBatch': EnvelopeBatch;
   'models.EnvironmentVariable': EnvironmentVariable;
   'models.Error': Error;
   'models.EvacuateClaimedActualLRPRequest': EvacuateClaimedActualLRPRequest;
@@ -754,6 +811,7 @@ export interface Messages {
   'models.EvacuateRunningActualLRPRequest': EvacuateRunningActualLRPRequest;
   'models.EvacuateStoppedActualLRPRequest': EvacuateStoppedActualLRPRequest;
   'models.EvacuationResponse': EvacuationResponse;
+  'loggregator.v2.Event': Event;
   'models.EventsByCellId': EventsByCellId;
   'models.FailActualLRPRequest': FailActualLRPRequest;
   'models.FailTaskRequest': FailTaskRequest;
@@ -762,11 +820,17 @@ export interface Messages {
   'models.FetchRequest': FetchRequest;
   'models.FetchResponse': FetchResponse;
   'models.File': File;
+  'loggregator.v2.Gauge': Gauge;
+  'loggregator.v2.GaugeValue': GaugeValue;
   'models.HTTPCheck': HTTPCheck;
   'models.ICMPInfo': ICMPInfo;
   'models.ImageLayer': ImageLayer;
+  'loggregator.v2.IngressResponse': IngressResponse;
   'models.LockRequest': LockRequest;
   'models.LockResponse': LockResponse;
+  'loggregator.v2.Log': Log;
+  'logcache.v1.LogCacheSendRequest': LogCacheSendRequest;
+  'logcache.v1.LogCacheSendResponse': LogCacheSendResponse;
   'models.LogRateLimit': LogRateLimit;
   'models.MetricTagValue': MetricTagValue;
   'models.ModificationTag': ModificationTag;
@@ -789,6 +853,7 @@ export interface Messages {
   'models.RetireActualLRPRequest': RetireActualLRPRequest;
   'models.RunAction': RunAction;
   'models.SecurityGroupRule': SecurityGroupRule;
+  'loggregator.v2.SendResponse': SendResponse;
   'models.SerialAction': SerialAction;
   'models.SharedDevice': SharedDevice;
   'models.Sidecar': Sidecar;
@@ -808,11 +873,13 @@ export interface Messages {
   'models.TasksRequest': TasksRequest;
   'models.TasksResponse': TasksResponse;
   'models.TimeoutAction': TimeoutAction;
+  'loggregator.v2.Timer': Timer;
   'models.TryAction': TryAction;
   'models.UpdateDesiredLRPRequest': UpdateDesiredLRPRequest;
   'models.UploadAction': UploadAction;
   'models.UpsertDomainRequest': UpsertDomainRequest;
   'models.UpsertDomainResponse': UpsertDomainResponse;
+  'loggregator.v2.Value': Value;
   'models.VolumeMount': VolumeMount;
   'models.VolumePlacement': VolumePlacement;
 }
@@ -1506,6 +1573,77 @@ export const descriptor = {
         FetchResponse: { fields: { resource: { type: 'Resource', id: 1 } } },
         FetchAllRequest: { fields: { type: { type: 'string', id: 1 }, type_code: { type: 'TypeCode', id: 2 } } },
         FetchAllResponse: { fields: { resources: { rule: 'repeated', type: 'Resource', id: 1 } } },
+      },
+    },
+    logcache: {
+      nested: {
+        v1: {
+          nested: {
+            LogCacheSendRequest: {
+              fields: {
+                envelopes: { type: 'loggregator.v2.EnvelopeBatch', id: 1 },
+                local_only: { type: 'bool', id: 2 },
+              },
+            },
+            LogCacheSendResponse: { fields: {} },
+          },
+        },
+      },
+    },
+    loggregator: {
+      nested: {
+        v2: {
+          nested: {
+            EnvelopeBatch: { fields: { batch: { rule: 'repeated', type: 'Envelope', id: 1 } } },
+            Envelope: {
+              oneofs: { message: { oneof: ['log', 'counter', 'gauge', 'timer', 'event'] } },
+              fields: {
+                timestamp: { type: 'int64', id: 1 },
+                source_id: { type: 'string', id: 2 },
+                instance_id: { type: 'string', id: 8 },
+                deprecated_tags: { keyType: 'string', type: 'Value', id: 3 },
+                tags: { keyType: 'string', type: 'string', id: 9 },
+                log: { type: 'Log', id: 4 },
+                counter: { type: 'Counter', id: 5 },
+                gauge: { type: 'Gauge', id: 6 },
+                timer: { type: 'Timer', id: 7 },
+                event: { type: 'Event', id: 10 },
+              },
+            },
+            Value: {
+              oneofs: { data: { oneof: ['text', 'integer', 'decimal'] } },
+              fields: {
+                text: { type: 'string', id: 1 },
+                integer: { type: 'int64', id: 2 },
+                decimal: { type: 'double', id: 3 },
+              },
+            },
+            Log: {
+              fields: { payload: { type: 'bytes', id: 1 }, type: { type: 'Type', id: 2 } },
+              nested: { Type: { values: { OUT: 0, ERR: 1 } } },
+            },
+            Counter: {
+              fields: {
+                name: { type: 'string', id: 1 },
+                delta: { type: 'uint64', id: 2 },
+                total: { type: 'uint64', id: 3 },
+              },
+            },
+            Gauge: { fields: { metrics: { keyType: 'string', type: 'GaugeValue', id: 1 } } },
+            GaugeValue: { fields: { unit: { type: 'string', id: 1 }, value: { type: 'double', id: 2 } } },
+            Timer: {
+              fields: {
+                name: { type: 'string', id: 1 },
+                start: { type: 'int64', id: 2 },
+                stop: { type: 'int64', id: 3 },
+              },
+            },
+            Event: { fields: { title: { type: 'string', id: 1 }, body: { type: 'string', id: 2 } } },
+            IngressResponse: { fields: {} },
+            BatchSenderResponse: { fields: {} },
+            SendResponse: { fields: {} },
+          },
+        },
       },
     },
   },

@@ -1,25 +1,39 @@
 import { randomBytes } from 'node:crypto';
-import { accessSync, constants, statSync } from 'node:fs';
-import { cp, mkdir, rm, stat } from 'node:fs/promises';
-import { delimiter, isAbsolute, join, relative, resolve } from 'node:path';
+import { realpathSync } from 'node:fs';
+import { mkdir, rm, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { systemClock, type Clock } from '../core/clock.js';
 import { hasCode, messageOf, toUnikError, UnikError } from '../core/errors.js';
-import { run } from '../core/process.js';
 import { addBase, APP_DIR, BASE_ENV, DEFAULT_PORT } from '../executor/images/base.js';
+import { guestNamed } from '../executor/guests/index.js';
 import { composeImage } from '../executor/images/compose.js';
 import type { Image, ImageFinding } from '../executor/images/image.js';
 import { readFolder } from '../executor/images/read-folder.js';
 import type { ImageStore, StoredImage } from '../executor/images/store.js';
 import { RootTree, VCAP } from '../executor/images/tree.js';
-import type { Arch } from '../executor/model.js';
+import type { Arch, GuestName } from '../executor/model.js';
+import { buildContext, which } from './build-context.js';
 import { DEFAULT_IGNORE, ignoreRules } from './ignore.js';
 import { addLibraries } from './libraries.js';
+import { readPackageJson } from './package-json.js';
 import { plan } from './plan.js';
+import { readProfile } from './profile.js';
 import { resolveCommand, type ResolvedProcess } from './resolve.js';
 import { addShell, inShell, SHELL_PROGRAMS } from './shell.js';
 import { folderSource, type SourceTree } from './source.js';
+import { findingLine, judge, refusalOf } from './suitability/judge.js';
+import { readPrograms } from './suitability/read.js';
+import {
+  addSupplied,
+  DEPS_DIR,
+  placeOf,
+  suppliedEnv,
+  suppliedFolders,
+  suppliedPrograms,
+  type Supplied,
+} from './supplied.js';
 import { TOOLCHAINS } from './toolchains/index.js';
-import type { BuildContext, Built } from './toolchains/toolchain.js';
+import type { Built } from './toolchains/toolchain.js';
 
 /** What a Linux image asks of a kernel (design D7). */
 export const LINUX_ABI = 'linux-virtio-1';
@@ -34,12 +48,21 @@ export interface BuildOptions {
   work: string;
   /** Told line by line what is found, chosen and why. */
   progress: (line: string) => void;
-  guest?: 'linux';
+  /** What kind of machine it must suit. Default `linux`, the one that this version makes images for. */
+  guest?: GuestName;
+  /** Cloud Foundry's rules: there is a process `web`, files hold something, profile scripts count. */
+  cloudFoundry?: boolean;
+  /** What buildpacks before this one put beside the application. */
+  supplied?: Supplied | undefined;
+  /** A folder that stands for `/` where libraries are looked for. Default: the host's own. */
+  libraryRoot?: string | undefined;
   /** Put a shell into the image, for commands that need one. */
   withShell?: boolean;
   labels?: Record<string, string>;
   /** Environment of the tools that are run; its PATH is where they are found. */
   env: NodeJS.ProcessEnv;
+  /** The file of the Node.js that runs this process, where `process.execPath` does not tell. */
+  node?: string;
   clock?: Clock;
   signal?: AbortSignal;
 }
@@ -47,7 +70,8 @@ export interface BuildOptions {
 /**
  * From an application's folder to an image in the store. The same folder gives the same digest.
  * Throws source_missing, source_empty, source_unreadable, language_unknown, procfile_invalid, command_needs_shell,
- * command_missing, program_missing, library_missing, arch_mismatch, toolchain_missing, toolchain_failed, disk_full.
+ * command_missing, program_missing, library_missing, arch_mismatch, toolchain_missing, toolchain_failed, disk_full,
+ * and what the suitability check refuses.
  */
 export async function buildImage(options: BuildOptions): Promise<StoredImage> {
   const { progress, store, clock = systemClock } = options;
@@ -55,10 +79,11 @@ export async function buildImage(options: BuildOptions): Promise<StoredImage> {
   const scratch = join(options.work, 'tmp', randomBytes(6).toString('hex'));
   try {
     await mkdir(scratch, { recursive: true, mode: 0o700 });
-    const { tree, config, files } = await prepareImage(dir, scratch, options);
+    const { tree, config, files, commands } = await prepareImage(dir, scratch, options);
+    const labels = { ...commandLabels(commands), ...options.labels };
     progress(`Packing ${files.files} files of the application, ${megabytes(files.bytes)}`);
     const created = new Date(clock.now()).toISOString();
-    const image = await composeImage(tree, { ...config, created, labels: options.labels ?? {} }, store, options.signal);
+    const image = await composeImage(tree, { ...config, created, labels }, store, options.signal);
     for (const tag of options.tags ?? []) progress(`Named ${await store.tag(tag, image.digest)}`);
     progress(`Image ${image.digest.slice(0, 19)}, ${megabytes(image.root.bytes)}`);
     return image;
@@ -78,8 +103,10 @@ async function prepareImage(
   tree: RootTree;
   config: Omit<Image, 'schema' | 'digest' | 'root' | 'created' | 'labels'>;
   files: { files: number; bytes: number };
+  commands: Readonly<Record<string, string>>;
 }> {
-  const { progress } = options;
+  const { progress, supplied, guest = 'linux', cloudFoundry = false } = options;
+  guestNamed(guest);
   const ownRules = ignoreLines(folderSource(dir));
   const skip = ignoreRules(ownRules);
   const source = folderSource(dir, skip);
@@ -88,7 +115,9 @@ async function prepareImage(
   progress(`Application: ${chosen.toolchain}, by ${chosen.why}`);
   const toolchain = TOOLCHAINS.find(({ name }) => name === chosen.toolchain);
   if (!toolchain) throw new UnikError('internal', `no toolchain ${chosen.toolchain}`);
-  const built = await toolchain.build(buildContext(dir, source, scratch, arch, chosen.commands, skip, options));
+  const placed = (path: string): string | undefined => (supplied ? placeOf(supplied, path) : undefined);
+  const context = buildContext({ dir, source, scratch, arch, commands: chosen.commands, skip, placed }, options);
+  const built = await toolchain.build(context);
 
   const findings: ImageFinding[] = [...(built.findings ?? [])];
   const tree = new RootTree();
@@ -104,33 +133,57 @@ async function prepareImage(
     signal: options.signal,
   });
   const files = tree.measure(APP_DIR);
+  if (cloudFoundry && files.bytes === 0) {
+    throw new UnikError('source_empty', `the application's ${files.files} files hold 0 bytes`);
+  }
+  if (supplied) await addSupplied(tree, supplied, { [dir]: APP_DIR, [realpathSync(dir)]: APP_DIR, [appDir]: APP_DIR });
   await built.add(tree);
   if (options.withShell) addShell(tree, (name) => which(name, options.env));
 
-  const processes = processesOf(chosen.commands ?? built.commands, folderSource(appDir, appSkip), built, options);
+  const commands = chosen.commands ?? built.commands;
+  const programs = { ...(supplied ? suppliedPrograms(supplied, built.programs) : {}), ...built.programs };
+  const processes = processesOf(commands, folderSource(appDir, appSkip), { ...built, programs }, options);
   const libraries = addLibraries({
     tree,
     appDir,
     arch,
     programs: built.elf,
     modules: built.modules ?? [],
-    libraryPath: built.libraryPath ?? [],
-    folders: built.folders ?? [],
+    libraryPath: [...(built.libraryPath ?? []), ...(supplied ? suppliedFolders(supplied, 'lib') : [])],
+    folders: [...(built.folders ?? []), ...(supplied ? [supplied.dir] : [])],
+    searched: supplied ? [DEPS_DIR] : [],
     processes: Object.values(processes),
+    root: options.libraryRoot,
   });
   findings.push(...libraries.findings);
   progress(`Libraries: ${libraries.added.length} of this host, for ${libraries.programs} programs and modules`);
-  for (const finding of findings) progress(`${finding.level === 'warning' ? 'Warning' : 'Note'}: ${finding.message}`);
 
-  const env = Object.assign({ ...BASE_ENV, ...built.env }, ...Object.values(processes).map((one) => one.env)) as Record<
-    string,
-    string
-  >;
+  const env = await environmentOf(appDir, built, processes, findings, options);
+  findings.push(
+    ...judge({
+      guest,
+      commands,
+      processes,
+      ...readPrograms(
+        tree,
+        APP_DIR,
+        Object.values(processes).map(({ argv }) => argv[0] ?? ''),
+      ),
+      packages: Object.keys(readPackageJson(source)?.dependencies ?? {}),
+      hasShell: options.withShell === true,
+      needsWeb: cloudFoundry,
+    }),
+  );
+  for (const finding of findings) progress(findingLine(finding));
+  const refusal = refusalOf(findings);
+  if (refusal) throw refusal;
+
   return {
     tree,
     files,
+    commands,
     config: {
-      guest: 'linux',
+      guest,
       abi: LINUX_ABI,
       arch,
       processes: Object.fromEntries(
@@ -147,6 +200,43 @@ async function prepareImage(
   };
 }
 
+/** The image's defaults: base, toolchain, what was supplied, what profile scripts set, what commands set. */
+async function environmentOf(
+  appDir: string,
+  built: Built,
+  processes: Readonly<Record<string, ResolvedProcess>>,
+  findings: ImageFinding[],
+  options: BuildOptions,
+): Promise<Record<string, string>> {
+  const { supplied } = options;
+  const env: Record<string, string> = { ...BASE_ENV, ...built.env };
+  if (supplied) {
+    const { path, libraryPath } = suppliedEnv(supplied);
+    env['PATH'] = [...path, env['PATH'] ?? ''].join(':');
+    if (libraryPath.length > 0) env['LD_LIBRARY_PATH'] = libraryPath.join(':');
+    env['DEPS_DIR'] = DEPS_DIR;
+  }
+  if (options.cloudFoundry) {
+    const depsDir = supplied?.dir;
+    const bash = which('bash', options.env);
+    const profile = await readProfile({
+      appDir,
+      ...(depsDir === undefined ? {} : { depsDir }),
+      env,
+      bash,
+      signal: options.signal,
+    });
+    Object.assign(env, profile?.env);
+    findings.push(...(profile?.findings ?? []));
+  }
+  return Object.assign(env, ...Object.values(processes).map((one) => one.env)) as Record<string, string>;
+}
+
+/** The commands as they were written: who starts the image compares them with what Cloud Foundry asks for. */
+function commandLabels(commands: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(commands).map(([type, line]) => [`command.${type}`, line]));
+}
+
 /** What is no part of the application: our defaults, then what the application's own lists say. */
 function ignoreLines(source: SourceTree): string[] {
   return [...DEFAULT_IGNORE, ...['.cfignore', '.unikignore'].flatMap((name) => (source.read(name) ?? '').split('\n'))];
@@ -155,9 +245,11 @@ function ignoreLines(source: SourceTree): string[] {
 function processesOf(
   commands: Readonly<Record<string, string>>,
   app: SourceTree,
-  built: Built,
+  built: Pick<Built, 'path'> & { programs: Readonly<Record<string, readonly string[]>> },
   options: BuildOptions,
 ): Record<string, ResolvedProcess> {
+  if (Object.keys(commands).length === 0)
+    throw new UnikError('command_missing', 'nothing says how to start the application');
   const programs = { ...built.programs, ...(options.withShell ? SHELL_PROGRAMS : {}) };
   const context = { app, programs, path: built.path ?? [] };
   const processes: Record<string, ResolvedProcess> = {};
@@ -167,54 +259,6 @@ function processesOf(
     options.progress(`Process ${type}: ${resolved.argv.join(' ')}`);
   }
   return processes;
-}
-
-function buildContext(
-  dir: string,
-  source: SourceTree,
-  scratch: string,
-  arch: Arch,
-  commands: Readonly<Record<string, string>> | undefined,
-  skip: (path: string, isFolder: boolean) => boolean,
-  options: BuildOptions,
-): BuildContext {
-  const { env, progress, signal } = options;
-  const copyOf = join(scratch, 'app');
-  let copied: Promise<string> | undefined;
-  const copy = async (): Promise<string> => {
-    await cp(dir, copyOf, {
-      recursive: true,
-      verbatimSymlinks: true,
-      filter: async (from) => {
-        const stats = await stat(from).catch(() => undefined);
-        if (stats && !stats.isFile() && !stats.isDirectory()) return false;
-        return !skip(relative(dir, from), stats?.isDirectory() ?? false);
-      },
-    });
-    return copyOf;
-  };
-  return {
-    source,
-    dir,
-    commands,
-    arch,
-    cache: join(options.work, 'cache'),
-    scratch,
-    copy: () => (copied ??= copy()),
-    which: (name) => which(name, env),
-    progress,
-    tool: async (file, args, { cwd = scratch, env: more = {}, quiet = false } = {}) => {
-      const { stdout } = await run(file, args, {
-        cwd,
-        env: { ...env, ...more },
-        timeout_ms: 30 * 60_000,
-        code: 'toolchain_failed',
-        signal,
-        ...(quiet ? {} : { onLine: (line: string) => progress(`  ${line}`) }),
-      });
-      return stdout;
-    },
-  };
 }
 
 async function checkSource(source: string): Promise<string> {
@@ -230,25 +274,6 @@ async function checkSource(source: string): Promise<string> {
   const skip = ignoreRules(DEFAULT_IGNORE);
   if (names.every((name) => skip(name, false))) throw new UnikError('source_empty', `the folder ${dir} holds no files`);
   return dir;
-}
-
-function which(name: string, env: NodeJS.ProcessEnv): string | undefined {
-  if (isAbsolute(name)) return isProgram(name) ? name : undefined;
-  return (env['PATH'] ?? '')
-    .split(delimiter)
-    .filter(isAbsolute)
-    .map((folder) => join(folder, name))
-    .find(isProgram);
-}
-
-function isProgram(path: string): boolean {
-  if (statSync(path, { throwIfNoEntry: false })?.isFile() !== true) return false;
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function hostArch(): Arch {

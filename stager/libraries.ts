@@ -3,7 +3,7 @@ import { UnikError } from '../core/errors.js';
 import { APP_DIR } from '../executor/images/base.js';
 import { libraryClosure } from '../executor/images/closure.js';
 import { readElf } from '../executor/images/elf.js';
-import { addHostFile } from '../executor/images/host-files.js';
+import { addHostFile, addHostFileAt } from '../executor/images/host-files.js';
 import type { ImageFinding } from '../executor/images/image.js';
 import { fromKey, type FolderEntry, type RootTree } from '../executor/images/tree.js';
 import type { Arch } from '../executor/model.js';
@@ -21,6 +21,10 @@ export interface LibraryOptions {
   libraryPath: readonly string[];
   /** Folders on this host that are in the image already. */
   folders: readonly string[];
+  /** Folders of the image, beside the application's, that programs and modules are looked for in. */
+  searched?: readonly string[];
+  /** A folder that stands for `/` where libraries are looked for. Default: the host's own. */
+  root?: string | undefined;
   processes: readonly { argv: readonly string[] }[];
 }
 
@@ -30,58 +34,64 @@ export interface LibraryOptions {
  * something: that is a finding.
  */
 export function addLibraries(options: LibraryOptions): { added: string[]; programs: number; findings: ImageFinding[] } {
-  const { tree, appDir, arch, libraryPath } = options;
+  const { tree, appDir, arch, libraryPath, root = '' } = options;
+  const closure = { arch, libraryPath, root };
   const named = new Set(options.processes.map(({ argv }) => argv[0] ?? ''));
-  const inApp = nativeFiles(tree);
-  const isNamed = (file: NativeFile): boolean => named.has(posix.join(APP_DIR, file.inApp));
+  const inApp = [APP_DIR, ...(options.searched ?? [])].flatMap((folder) => nativeFiles(tree, folder));
+  const isNamed = (file: NativeFile): boolean => named.has(file.place);
   const required = [...options.programs, ...inApp.filter(isNamed).map(({ path }) => path)];
   const optional = [
-    ...options.modules.map((path) => ({ path, inApp: undefined })),
+    ...options.modules.map((path) => ({ path, place: undefined })),
     ...inApp.filter((file) => !isNamed(file)),
   ];
-  const found = new Set(libraryClosure(required, { arch, libraryPath }));
+  const found = new Set(libraryClosure(required, closure));
   const findings: ImageFinding[] = [];
   let programs = required.length;
-  for (const { path, inApp: file } of optional) {
+  for (const { path, place } of optional) {
     const elf = readElf(path);
     if (elf?.arch !== arch || elf.kind === 'object') continue;
     programs += 1;
     try {
-      libraryClosure([path], { arch, libraryPath }).forEach((library) => found.add(library));
+      libraryClosure([path], closure).forEach((library) => found.add(library));
     } catch (err) {
       if (!(err instanceof UnikError)) throw err;
       // A part of the runtime that this host cannot run either is nothing the application asked for.
-      if (file === undefined) continue;
+      if (place === undefined) continue;
       // The finding is in the image, and the image does not depend on where the application lay.
       const message = `${err.message.replaceAll(`${appDir}/`, '')}: what uses it will fail`;
-      findings.push({ level: 'info', code: err.code, message, file });
+      findings.push({ level: 'info', code: err.code, message, file: posix.relative(APP_DIR, place) });
     }
   }
   const present = [appDir, ...options.folders];
   const added = [...found].filter((path) => !present.some((dir) => isInside(dir, path))).sort();
-  for (const path of added) addHostFile(tree, path);
+  for (const path of added) {
+    if (root !== '' && isInside(root, path)) addHostFileAt(tree, path, path.slice(root.length));
+    else addHostFile(tree, path);
+  }
   return { added, programs, findings };
 }
 
 interface NativeFile {
-  inApp: string;
+  /** In the image. */
+  place: string;
+  /** On this host. */
   path: string;
 }
 
-/** Files of the application that may be ELF files: executable ones, and those named as libraries and modules are. */
-function nativeFiles(tree: RootTree): NativeFile[] {
+/** Files below a folder of the image that may be ELF files: executable ones, and those named as libraries and modules are. */
+function nativeFiles(tree: RootTree, top: string): NativeFile[] {
   const files: NativeFile[] = [];
   const visit = (folder: FolderEntry, inside: string): void => {
     for (const [key, entry] of folder.children) {
-      if (entry.kind === 'folder') visit(entry, `${inside}${fromKey(key)}/`);
+      if (entry.kind === 'folder') visit(entry, `${inside}/${fromKey(key)}`);
       if (entry.kind !== 'file' || entry.content instanceof Uint8Array) continue;
       if ((entry.mode & 0o111) === 0 && !/\.(so|node)(\.[\d.]+)?$/.test(key)) continue;
       const path = entry.content.path.toString();
-      if (readElf(path)) files.push({ inApp: inside + fromKey(key), path });
+      if (readElf(path)) files.push({ place: `${inside}/${fromKey(key)}`, path });
     }
   };
-  visit(tree.folder(APP_DIR), '');
-  return files.sort((a, b) => (a.inApp < b.inApp ? -1 : 1));
+  visit(tree.folder(top), top);
+  return files.sort((a, b) => (a.place < b.place ? -1 : 1));
 }
 
 function isInside(dir: string, path: string): boolean {

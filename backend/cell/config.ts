@@ -42,6 +42,32 @@ const tls = z.strictObject(identity);
 /** Those that are missing are those of `tls`. */
 const ownIdentity = tls.partial().shape;
 
+export const stagingSchema = z.strictObject({
+  /** What staging reaches: nothing, or names and the internet less the host, `network.deny` and `deny`. */
+  network: z.enum(['off', 'filtered']).default('filtered'),
+  deny: z.array(z.string()).default([]),
+  /** In place of that: an HTTP proxy, and nothing beside it. */
+  proxy: endpoint.optional(),
+  /** A root tree in place of the host's programs. Relative: to this file. */
+  rootfs: path.optional(),
+  /** Further files and folders of the host that may be read, such as /etc/npmrc. */
+  readable: z.array(path).default([]),
+  /** Of every program of a task, before what the task says; UNIK_KERNELS, PIP_INDEX_URL. */
+  env: z.record(z.string().regex(/^[A-Za-z_]\w*$/), z.string()).default({}),
+  /** Folders with programs, as a task sees them. */
+  path: z.string().min(1).default('/usr/local/go/bin:/usr/local/bin:/usr/local/sbin:/usr/bin:/usr/sbin:/bin:/sbin'),
+  /** What lifecycles and buildpacks take, unpacked. */
+  cache_mb: z.number().int().min(1).default(4_096),
+  /** What one program may write to its output. */
+  output_mb: z.number().int().min(1).default(16),
+  /** No program of a task runs longer, whatever the task says. */
+  timeout: lasting('1h'),
+  /** User ids that nobody else on this host has: where the cell is root, each program gets its own. */
+  accounts: z
+    .strictObject({ first: z.number().int().min(1_000), count: z.number().int().min(1) })
+    .default({ first: 2_146_000_000, count: 64 }),
+});
+
 export const cellSchema = z.strictObject({
   /** The key of this cell everywhere in Diego. */
   cell_id: word,
@@ -89,6 +115,8 @@ export const cellSchema = z.strictObject({
   download_cache_mb: z.number().int().min(1).default(10_240),
   /** Images are made on this cell for what no stager of ours has made one for. */
   compose_at_start: z.boolean().default(false),
+  /** Present: staging tasks are carried out here, in sandboxes. Absent: they are refused. */
+  staging: stagingSchema.optional(),
   /** State of this cell: records, images, machines. Relative: to this file. */
   home: path,
   network: configSchema.shape.network,
@@ -115,8 +143,11 @@ export async function loadCellConfig(file: string): Promise<CellConfig> {
   const { cell_id, external_address, listen_addr, admin_addr, bbs, locket } = rest;
   const address = external_address.includes(':') ? `[${external_address}]` : external_address;
   const home = resolve(dirname(file), rest.home);
+  const { staging } = rest;
+  const rootfs = staging?.rootfs === undefined ? {} : { rootfs: resolve(dirname(file), staging.rootfs) };
   return {
     ...rest,
+    ...(staging ? { staging: { ...staging, ...rootfs } } : {}),
     home,
     owner: `${rest.deployment}/${cell_id}`,
     identities: { tls, bbs: filesOf(bbs, tls), locket: filesOf(locket, tls) },

@@ -3,6 +3,7 @@
  * disk are in MB (2^20 bytes), times in milliseconds since the epoch.
  */
 import type { CheckSpec, EgressRule, Phase } from '../../executor/model.js';
+import type { Action } from '../../stager/actions/model.js';
 
 /** What an auction asks room for (rep `resources.go`: Resource and PlacementConstraint). */
 export interface Demand {
@@ -114,6 +115,11 @@ export interface RunOrder {
   wrapped?: ('codependent' | 'try')[];
   /** Lines of the cell at its start: what was asked for and is not done. */
   notices?: string[];
+  /**
+   * Present: no machine, but a staging task that is carried out on this cell. All 64-bit numbers are plain ones. The
+   * launch then says what every program of the task has in common: environment, user, log source.
+   */
+  staging?: { action: Action };
   /** Ends the action after this long with `exceeded 15m0s timeout`. Of a task's Timeout action. */
   timeout_ms?: number;
 }

@@ -22,6 +22,7 @@ import { makeProviders, networkFor } from '../providers.js';
 import type { CellParts } from './cell.js';
 import type { CellConfig } from './config.js';
 import { createDroplets } from './images/droplets.js';
+import { makeStager } from './stager.js';
 import { CellContainers } from './store/cell-containers.js';
 
 /** For a cell that sends its logs nowhere. */
@@ -57,11 +58,13 @@ export async function makeCellParts(
     ...{ folder: join(home, 'downloads'), max_bytes: config.download_cache_mb * 2 ** 20, clock, log },
     tls: await readIdentity(config.identities.tls, 'tls'),
   });
+  const staging = config.staging && (await makeStager(config, config.staging, { fetcher, clock, log }));
   let mode: ReturnType<typeof networkFor> | undefined;
   const containers: CellContainers = new CellContainers({
     ...{ owner, provider: name, home, executor, sink, clock, log, words: createWords(config.cell_id) },
     ...{ address, publish_address: isOurs(address) ? address : '0.0.0.0' },
     images: createDroplets({ store, fetcher, dir: join(home, 'droplets') }),
+    ...(staging ? { stager: staging.stager } : {}),
     network: async () => ({
       mode: network.mode === 'auto' ? await (mode ??= networkFor(provider)) : network.mode,
       ...{ dns: network.dns, deny: network.deny },
@@ -75,7 +78,7 @@ export async function makeCellParts(
     ...{ containers, sink },
     convert: {
       lrp: (desired, lrp, guid) => lrpOrder(desired, lrp, guid, DEFAULT_CONTEXT),
-      task: (definition, guid) => taskOrder(definition, guid, DEFAULT_CONTEXT),
+      task: (definition, guid) => taskOrder(definition, guid, { ...DEFAULT_CONTEXT, staging: staging !== undefined }),
     },
     sweep: async () => {
       const { length } = await executor.gc(owner);
@@ -84,6 +87,7 @@ export async function makeCellParts(
     close: async () => {
       await executor.close();
       await fetcher.close();
+      await staging?.close();
       providers.close();
     },
   };

@@ -5,6 +5,8 @@ export interface ConvertContext {
   /** Instances get a certificate of their own: then `CF_INSTANCE_CERT` and `CF_INSTANCE_KEY` name it. */
   instance_identity: boolean;
   checks: CheckDefaults;
+  /** Tasks that stage are carried out on this cell; else they are refused. */
+  staging: boolean;
 }
 
 /** Diego's own, where a check does not say (executor `transformer.go`, rep configuration). */
@@ -22,4 +24,5 @@ export const DEFAULT_CONTEXT: ConvertContext = {
   system_certs: false,
   instance_identity: false,
   checks: CHECK_DEFAULTS,
+  staging: false,
 };

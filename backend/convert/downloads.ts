@@ -6,10 +6,14 @@ import type { Download } from '../cell/model.js';
 /** Where Cloud Foundry puts launcher, builder, healthcheck and diego-sshd: a unikernel runs none of them. */
 export const LIFECYCLE_DIR = '/tmp/lifecycle';
 
-/** Cached dependencies, but for the lifecycle. */
-export function ofDependencies(dependencies: readonly CachedDependency[], log_source: string): Download[] {
+/** Cached dependencies; the lifecycle only on demand. */
+export function ofDependencies(
+  dependencies: readonly CachedDependency[],
+  log_source: string,
+  withLifecycle = false,
+): Download[] {
   return dependencies
-    .filter(({ to }) => !isLifecycle(to))
+    .filter(({ to }) => withLifecycle || !isLifecycle(to))
     .map(({ name, from, to, cache_key, log_source: own, checksum_algorithm, checksum_value }) => ({
       ...{ artifact: name, from, to: absolute(to, 'root'), cache_key, log_source: own || log_source, dependency: true },
       ...checksumOf(checksum_algorithm, checksum_value, name || 'a dependency'),
@@ -20,9 +24,9 @@ export function ofDependencies(dependencies: readonly CachedDependency[], log_so
  * Image layers by the rule of the BBS's older reads (bbs `models/image_layer.go`): a SHARED one becomes a cached
  * dependency, an EXCLUSIVE one a download of the container's own.
  */
-export function ofLayers(layers: readonly ImageLayer[], log_source: string): Download[] {
+export function ofLayers(layers: readonly ImageLayer[], log_source: string, withLifecycle = false): Download[] {
   return layers
-    .filter(({ destination_path }) => !isLifecycle(destination_path))
+    .filter(({ destination_path }) => withLifecycle || !isLifecycle(destination_path))
     .map(({ name, url, destination_path, layer_type, digest_algorithm, digest_value }) => {
       const shared = layer_type === 'SHARED';
       const algorithm = digest_algorithm === 'DigestAlgorithmInvalid' ? '' : digest_algorithm.toLowerCase();

@@ -8,13 +8,15 @@ import { containerEnv } from './env.js';
 import { launchOf, mountedFiles } from './launch.js';
 import { limitsOf, refuseVolumes, telemetryOf } from './order.js';
 import { parseRootfs } from './rootfs.js';
+import { isStaging, stagingOrder } from './staging.js';
 import { resolveTags } from './tags.js';
 
 /**
- * What a task runs (rep `conversion_helpers.go NewRunRequestFromTask`). Staging tasks are not for this: they have a
- * builder. Throws definition_unsupported, saying what a unikernel cannot do.
+ * What a task runs (rep `conversion_helpers.go NewRunRequestFromTask`): a machine, or staging on this cell. Throws
+ * definition_unsupported, saying what a unikernel cannot do.
  */
 export function taskOrder(definition: TaskDefinition, guid: string, context: ConvertContext): RunOrder {
+  if (isStaging(definition)) return stagingOrder(definition, guid, context);
   const { log_source, result_file } = definition;
   const { stack, droplet } = parseRootfs(definition.root_fs);
   const program = findProgram(definition.action, log_source);

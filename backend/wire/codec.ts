@@ -19,19 +19,29 @@ const root = protobuf.Root.fromJSON(descriptor);
 
 /** The bytes of a message. */
 export function encode<N extends MessageName>(name: N, value: Sent<Messages[N]>): Buffer {
-  const type = root.lookupType(name);
+  const type = typeOf(name);
   // Only `fromObject` is exact with 64-bit numbers: `create` turns a bigint into 0 without a word.
-  return Buffer.from(type.encode(type.fromObject(value)).finish());
+  const bytes = type.encode(type.fromObject(value)).finish();
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
 /** The message in `bytes`. Throws bad_reply naming the message where they are none. */
 export function decode<N extends MessageName>(name: N, bytes: Uint8Array): Messages[N] {
-  const type = root.lookupType(name);
+  const type = typeOf(name);
   try {
     return plain(type, type.decode(bytes)) as unknown as Messages[N];
   } catch (err) {
     throw new UnikError('bad_reply', `${bytes.length} bytes are not a ${name}: ${messageOf(err)}`, { cause: err });
   }
+}
+
+const types = new Map<string, protobuf.Type>();
+
+/** Looked up once: every log line asks. */
+function typeOf(name: MessageName): protobuf.Type {
+  let type = types.get(name);
+  if (!type) types.set(name, (type = root.lookupType(name)));
+  return type;
 }
 
 type Raw = Record<string, unknown>;

@@ -11,6 +11,8 @@ export interface ClosureOptions {
   libraryPath?: readonly string[];
   /** Where ld.so.conf lies. Default `/etc`. */
   etc?: string;
+  /** A folder that stands for `/` where the system's loader and libraries are looked for. Default: the host's own. */
+  root?: string;
 }
 
 /** Libraries that glibc opens by name at run time: name service, and what ending a thread needs. */
@@ -46,7 +48,9 @@ class Search {
 
   constructor(options: ClosureOptions) {
     this.#options = options;
-    this.#dirs = { glibc: glibcDirs(options.arch, options.etc), musl: muslDirs(options.arch, options.etc) };
+    const { arch, root = '', etc = `${root}/etc` } = options;
+    const inRoot = (dirs: string[]): string[] => dirs.map((dir) => root + dir);
+    this.#dirs = { glibc: inRoot(glibcDirs(arch, etc)), musl: inRoot(muslDirs(arch, etc)) };
   }
 
   addProgram(path: string): void {
@@ -82,7 +86,7 @@ class Search {
     for (const name of elf.needed) {
       // musl's loader is its libc.
       if (item.libc === 'musl' && /^libc\.(so|musl-)/.test(name)) continue;
-      const library = name.includes('/') ? this.#fit(name) : this.#find(name, dirs);
+      const library = name.includes('/') ? this.#fit(this.#absolute(name)) : this.#find(name, dirs);
       if (!library) throw this.#missing(name, path, dirs);
       this.#add(library, rpath, item.libc);
       if (name === 'libc.so.6') this.#addOpenedByGlibc(dirs);
@@ -97,7 +101,7 @@ class Search {
   }
 
   #addLoader(loader: string, { path, libc }: Waiting): void {
-    const fitting = this.#fit(loader);
+    const fitting = this.#fit(this.#absolute(loader));
     if (!fitting)
       throw new UnikError('library_missing', `${path} needs the loader ${loader}, which is not on this host`);
     this.#add(fitting, [], libc);
@@ -121,6 +125,10 @@ class Search {
     if (!existsSync(path)) return undefined;
     const elf = readElf(path);
     return elf?.arch === this.#options.arch ? { path, elf } : undefined;
+  }
+
+  #absolute(path: string): string {
+    return (this.#options.root ?? '') + path;
   }
 
   #missing(name: string, path: string, dirs: readonly string[]): UnikError {

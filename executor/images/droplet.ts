@@ -7,8 +7,8 @@ import { createGunzip, createGzip } from 'node:zlib';
 import { extract, pack, type Pack } from 'tar-stream';
 import { z } from 'zod';
 import { hasCode, messageOf, UnikError } from '../../core/errors.js';
+import { commandText } from './command-text.js';
 import { digestFile, digestImage } from './digest.js';
-import { DOLLAR } from './expand.js';
 import { imageSchema, type Image } from './image.js';
 import { checkRootFile, type ImageStore, type StoredImage } from './store.js';
 
@@ -51,13 +51,7 @@ async function addText(tar: Pack, name: string, text: string): Promise<void> {
 /** What Cloud Foundry shows as the start command, and gives back when nobody changes it. Empty without `web`. */
 export function startCommand(image: Pick<Image, 'processes'>): string {
   const web = image.processes['web'];
-  return web ? web.argv.map((word) => quote(word, web.expand === true)).join(' ') : '';
-}
-
-function quote(word: string, expand: boolean): string {
-  if (/^[A-Za-z0-9_@%+=:,./-]+$/.test(word) || (expand && /^\$[A-Za-z_]\w*$/.test(word))) return word;
-  if (expand) return `"${word.replace(/["`\\]/g, '\\$&').replaceAll(DOLLAR, '\\$')}"`;
-  return `'${word.replaceAll("'", "'\\''")}'`;
+  return web ? commandText(web) : '';
 }
 
 /**
@@ -105,7 +99,7 @@ async function readDocument(dir: string): Promise<Image> {
   try {
     text = await readFile(join(dir, 'image.json'), 'utf8');
   } catch (err) {
-    throw new UnikError('image_invalid', 'the droplet holds no unikernel image', { cause: err });
+    throw new UnikError('image_invalid', 'the droplet holds no unikernel image: it was staged for another stack, run `cf restage`', { cause: err });
   }
   try {
     return imageSchema.parse(JSON.parse(text));

@@ -17,6 +17,8 @@ export interface Elf {
   /** DT_RUNPATH entries, `$ORIGIN` not yet replaced. */
   runpath: string[];
   soname?: string;
+  /** May be loaded at any address: what some library operating systems ask for. Absent: unknown, such as an object. */
+  positionIndependent?: boolean;
 }
 
 const MACHINES: Readonly<Record<number, Arch>> = { 62: 'x86_64', 183: 'aarch64' };
@@ -68,6 +70,7 @@ function parse(read: ReadAt): Elf | undefined {
   const type = header.readUInt16LE(16);
   elf.arch = MACHINES[header.readUInt16LE(18)] ?? 'other';
   if (type !== 2 && type !== 3) return elf;
+  elf.positionIndependent = type === 3;
 
   const segments = readSegments(read, header);
   const interp = segments.find((segment) => segment.type === PT_INTERP);

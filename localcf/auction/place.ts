@@ -55,6 +55,10 @@ const wishOf = ({ PlacementTags, VolumeDrivers, RootFs, MemoryMB, DiskMB, MaxPid
   ...{ PlacementTags, VolumeDrivers, RootFs, MemoryMB, DiskMB, MaxPids },
 });
 
+/** The same for what is asked twice. */
+export const identityOf = (item: Item): string =>
+  item.kind === 'task' ? `task ${item.task.TaskGuid}` : `lrp ${item.process_guid}/${item.index}`;
+
 /** A cell while the auction goes on: what it has left after what was already given to it. */
 interface Bidder {
   state: CellState;

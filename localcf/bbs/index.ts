@@ -62,12 +62,13 @@ export interface Embedded {
   auctioneer_url: string;
   /** One convergence now, beside those of the period. */
   converge(): Promise<void>;
+  /** Ends all three servers; may be called again. */
   close(): Promise<void>;
 }
 
 export async function createEmbedded(options: EmbeddedOptions): Promise<Embedded> {
   const { home, tls, host = '127.0.0.1', ports = {}, clock = systemClock, log = noLog } = options;
-  const { converge_ms = 30_000, communication_ms = 10_000, cell_state_ms = 10_000, patience_ms = 1_000 } = options;
+  const { converge_ms = 30_000, communication_ms = 10_000, cell_state_ms = 10_000, patience_ms = 2_000 } = options;
   const times = {
     kick_task_ms: options.kick_task_ms ?? 30_000,
     expire_pending_task_ms: options.expire_pending_task_ms ?? 30 * 60_000,
@@ -130,21 +131,24 @@ export async function createEmbedded(options: EmbeddedOptions): Promise<Embedded
     converge().catch((err: unknown) => log.error({ err }, 'bbs.convergence-failed')),
   );
 
+  async function end(): Promise<void> {
+    stopping.abort();
+    await looping;
+    locket.close();
+    await Promise.all([bbs.close(), auction.close(), auctioneer.close()]);
+    await Promise.all([client.close(), callbacks.close()]);
+    await engine.idle();
+    await journal.settled();
+    await journal.close();
+  }
+  let ended: Promise<void> | undefined;
+
   return {
     bbs_url: bbs.url,
     locket_address: locket.address,
     auctioneer_url: auction.url,
     converge,
-    async close() {
-      stopping.abort();
-      await looping;
-      locket.close();
-      await Promise.all([bbs.close(), auction.close(), auctioneer.close()]);
-      await Promise.all([client.close(), callbacks.close()]);
-      await engine.idle();
-      await journal.settled();
-      await journal.close();
-    },
+    close: () => (ended ??= end()),
   };
 }
 

@@ -25,7 +25,7 @@ export function interpret(action: Action | undefined, runtime: ActionRuntime, so
   if (action?.run_action) return runStep(action.run_action, runtime, own(action.run_action));
   if (action?.timeout_action) {
     const { timeout_ms, deprecated_timeout_ns } = action.timeout_action;
-    const ms = Number(timeout_ms > 0n ? timeout_ms : deprecated_timeout_ns / 1_000_000n);
+    const ms = timeout_ms > 0 ? Number(timeout_ms) : Math.floor(Number(deprecated_timeout_ns) / 1_000_000);
     return timeoutStep(inner(action.timeout_action), ms, runtime.clock);
   }
   if (action?.emit_progress_action) {

@@ -1,11 +1,14 @@
 import type { Clock } from '../../core/clock.js';
 
+/** A bigint in a decoded message, a number in what is kept as JSON. */
+export type Int64 = bigint | number;
+
 /** Diego's action tree (bbs `models/actions.proto`), as far as it is carried out here; the decoded message is one. */
 export interface Action {
   download_action?: DownloadAction;
   upload_action?: UploadAction;
   run_action?: RunAction;
-  timeout_action?: { action?: Action; timeout_ms: bigint; deprecated_timeout_ns: bigint; log_source: string };
+  timeout_action?: { action?: Action; timeout_ms: Int64; deprecated_timeout_ns: Int64; log_source: string };
   emit_progress_action?: EmitProgressAction;
   try_action?: { action?: Action; log_source: string };
   parallel_action?: Actions;
@@ -42,7 +45,7 @@ export interface RunAction {
   args: string[];
   dir: string;
   env: { name: string; value: string }[];
-  resource_limits?: { nofile?: bigint };
+  resource_limits?: { nofile?: Int64 };
   user: string;
   log_source: string;
   suppress_log_output: boolean;

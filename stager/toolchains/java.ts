@@ -34,7 +34,7 @@ export const javaToolchain: Toolchain = {
         jar === undefined
           ? `no jar has a Main-Class in its manifest (there are ${jars.join(', ')})`
           : `several jars are runnable (${runnable.join(', ')}) and no Procfile says which`;
-      throw new UnikError('command_missing', why);
+      throw new UnikError(jar === undefined ? 'main_class_missing' : 'command_missing', why);
     }
     if (jar !== undefined) progress(`Runnable jar: ${jar}`);
     const runtime = await javaRuntime(context, realpathSync(java), jars);

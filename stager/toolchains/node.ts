@@ -20,30 +20,34 @@ export const nodeToolchain: Toolchain = {
   },
 
   async build(context) {
-    const { source, which, tool, progress, commands } = context;
-    const node = which('node') ?? process.execPath;
-    progress(`Node.js ${await versionOf(node, tool)} (${node})`);
+    const { source, which, placed, progress, commands } = context;
+    const node = which('node') ?? context.node;
+    progress(`Node.js ${await versionOf(node, context)} (${node})`);
     const start = startCommand(source);
     if (start === undefined && commands === undefined) {
       throw new UnikError('command_missing', 'package.json has neither a "start" script nor a "main" file');
     }
     const app = await withModules(context);
+    const there = placed(node);
+    const interpreter = there ?? INTERPRETER;
     return {
       ...(app === undefined ? {} : { app }),
       commands: start === undefined ? {} : { web: start.command },
-      programs: { node: [INTERPRETER], nodejs: [INTERPRETER] },
+      programs: { node: [interpreter], nodejs: [interpreter] },
       path: ['node_modules/.bin'],
       elf: [node],
       env: { NODE_ENV: 'production' },
       ignore: ['node_modules/.cache'],
-      add: async (tree) => addHostFileAt(tree, node, INTERPRETER),
+      add: async (tree) => {
+        if (there === undefined) addHostFileAt(tree, node, INTERPRETER);
+      },
     };
   },
 };
 
-async function versionOf(node: string, tool: BuildContext['tool']): Promise<string> {
+async function versionOf(node: string, { node: own, tool }: BuildContext): Promise<string> {
   // It is this very program more often than not.
-  if (realpathSync(node) === realpathSync(process.execPath)) return process.version;
+  if (realpathSync(node) === realpathSync(own)) return process.version;
   return (await tool(node, ['--version'], { quiet: true })).trim();
 }
 

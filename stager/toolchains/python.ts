@@ -44,16 +44,18 @@ export const pythonToolchain: Toolchain = {
     const { source, progress } = context;
     const requirements = requirementsOf(source);
     const { command, ...interpreter } = await findInterpreter(context, requirements !== undefined);
+    const there = context.placed(interpreter.executable);
     progress(`Python ${interpreter.version} (${interpreter.executable})`);
 
     const app = await context.copy();
     const findings: ImageFinding[] = [];
-    if (requirements) await vendor(context, command, app, requirements);
+    // The buildpack that supplied the interpreter has installed the requirements beside it.
+    if (requirements && there === undefined) await vendor(context, command, app, requirements);
     await compile(context, command, app, findings);
 
     const main = MAIN_FILES.find((name) => source.kind(name) === 'file');
     const [major, minor] = interpreter.version.split('.');
-    const program = [interpreter.executable];
+    const program = [there ?? interpreter.executable];
     return {
       app,
       commands: main === undefined ? {} : { web: `python3 ${main}` },
@@ -69,6 +71,7 @@ export const pythonToolchain: Toolchain = {
       ignore: ['.venv/', 'venv/', '.pytest_cache/', '.mypy_cache/'],
       findings,
       async add(tree) {
+        if (there !== undefined) return;
         addHostFile(tree, interpreter.executable);
         const stdlib = await addHostFolder(tree, interpreter.stdlib, (path) => NOT_NEEDED.test(path));
         settleBytecode(stdlib, interpreter.cacheTag);
@@ -95,10 +98,12 @@ function requirementsOf(source: SourceTree): string[] | undefined {
 
 /** The distribution's own interpreter before any other, as long as it can do what is needed. */
 async function findInterpreter(
-  { which, tool }: BuildContext,
+  { which, placed, tool }: BuildContext,
   needsPip: boolean,
 ): Promise<Interpreter & { command: string }> {
-  const candidates = ['/usr/bin/python3', 'python3', 'python'].flatMap((name) => which(name) ?? []);
+  const named = ['/usr/bin/python3', 'python3', 'python'].flatMap((name) => which(name) ?? []);
+  const supplied = named.filter((path) => placed(path) !== undefined);
+  const candidates = [...supplied, ...named];
   let withoutPip: string | undefined;
   for (const command of new Set(candidates)) {
     const interpreter = interpreterSchema.parse(
@@ -108,7 +113,7 @@ async function findInterpreter(
       () => true,
       () => false,
     );
-    if (hasPip || !needsPip) return { ...interpreter, command };
+    if (hasPip || !needsPip || supplied.includes(command)) return { ...interpreter, command };
     withoutPip ??= command;
   }
   throw new UnikError(

@@ -29,6 +29,10 @@ export interface BuildContext {
   scratch: string;
   /** A copy of the application that may be changed; the same one each time. */
   copy: () => Promise<string>;
+  /** The file of the Node.js that runs this process. */
+  node: string;
+  /** Where a file of this host lies in the image already, because a buildpack before supplied it. */
+  placed: (path: string) => string | undefined;
   /** Absolute path of a program on this host's PATH; undefined when there is none. */
   which: (name: string) => string | undefined;
   /** Runs a tool of this host to its end; its lines go to the progress. Throws toolchain_failed. */

@@ -6,9 +6,13 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { pack } from 'tar-stream';
 import { PassThrough } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import type { Container, RunOrder } from '../../backend/cell/model.js';
+import { hostBase, type BaseTree } from '../../backend/cell/images/base-tree.js';
+import { composingWhereNeeded, createComposer } from '../../backend/cell/images/compose-at-start.js';
 import { createDroplets } from '../../backend/cell/images/droplets.js';
 import { CellContainers } from '../../backend/cell/store/cell-containers.js';
 import { createWords } from '../../backend/convert/words.js';
@@ -55,7 +59,12 @@ const mode = process.getuid?.() === 0 ? 'tap' : 'isolated';
     const out = new PassThrough();
     const [droplet] = await Promise.all([buffer(out), packDroplet(image, out)]);
     downloads = 0;
-    server = createServer((_request, response) => {
+    const asset = pack();
+    asset.entry({ name: 'hello.sh', mode: 0o755 }, 'echo "hello from $(id -un)"; id -u >$HOME/told; exit 0');
+    asset.finalize();
+    const tools = gzipSync(await buffer(asset));
+    server = createServer(({ url }, response) => {
+      if (url === '/tools') return void response.end(tools);
       downloads++;
       response.end(droplet);
     });
@@ -93,6 +102,8 @@ const mode = process.getuid?.() === 0 ? 'tap' : 'isolated';
         capacity: () => ({ memory_mb: 4096, disk_mb: 4096, machines: 5 }),
         lateEnv: (spec, where) => containers.lateEnv(spec, where),
       });
+      const store = new ImageStore(join(home, 'images'));
+      const base = async (): Promise<BaseTree> => hostBase(process.env['PATH'] ?? '', 'x86_64');
       fetcher = createFetcher({ folder: join(home, 'fetch'), max_bytes: 1e9, clock: systemClock, log: noLog });
       containers = new CellContainers({
         ...{ owner: OWNER, provider: 'qemu', home: join(home, 'cell'), executor, sink: heard },
@@ -103,11 +114,10 @@ const mode = process.getuid?.() === 0 ? 'tap' : 'isolated';
           address: '127.0.0.1',
           publish_address: '127.0.0.1',
         },
-        images: createDroplets({
-          store: new ImageStore(join(home, 'images')),
-          fetcher,
-          dir: join(home, 'cell/droplets'),
-        }),
+        images: composingWhereNeeded(
+          createDroplets({ store, fetcher, dir: join(home, 'cell/droplets') }),
+          createComposer({ store, fetcher, dir: join(home, 'cell/composed'), arch: 'x86_64', base }),
+        ),
         network: async () => ({ mode, dns: [], deny: [] }),
         overheadMb: (memory_mb) => guestRamMb(kernel, memory_mb) - memory_mb + provider.overheadMb(),
       });
@@ -183,4 +193,32 @@ const mode = process.getuid?.() === 0 ? 'tap' : 'isolated';
     await containers.delete('task-1');
     expect(downloads).toBe(1);
   }, 60_000);
+
+  test.each([
+    ['vcap', '2000\n'],
+    ['root', '0\n'],
+  ])(
+    'an order of others runs a shell as %s, with its downloads in place',
+    async (user, told) => {
+      const guid = `shell-${user}`;
+      const [{ from } = { from: '' }, { launch, health }] = [order().downloads[0], order()];
+      const { lrp: _, ...reservation } = { ...aReservation(guid), kind: 'task' as const, domain: 'tests', lrp: 0 };
+      containers.reserve(reservation);
+      const argv = ['bash', '-c', '/bin/bash /tmp/tools/hello.sh'];
+      const tools = { artifact: 'tools', from: from.replace('/droplet', '/tools'), to: '/tmp/tools', cache_key: '' };
+      containers.run(
+        guid,
+        order({
+          downloads: [{ ...tools, log_source: 'CELL' }],
+          launch: { ...launch, user, command: { kind: 'program', argv }, env: [['HOME', '/tmp']] },
+          ...{ health: { ...health, startup: [] }, ports: [], result_file: '/tmp/told' },
+        }),
+      );
+      const ended = await until(guid, is('completed'));
+      expect(ended).toMatchObject({ outcome: { failed: false, result: told } });
+      await containers.delete(guid);
+      expect(heard.lines).toContain(`APP/PROC/WEB out hello from ${user}`);
+    },
+    60_000,
+  );
 });

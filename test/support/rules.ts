@@ -2,7 +2,7 @@ import { decode } from '../../backend/wire/codec.js';
 import { BBS_ROUTES, type BbsCall } from '../../backend/wire/bbs-routes.js';
 import { Draft } from '../../localcf/bbs/draft.js';
 import { HANDLERS } from '../../localcf/bbs/handlers.js';
-import type { BbsEvent, CellPresence, DesiredLrp, Effect, Lrp, Task } from '../../localcf/bbs/model.js';
+import type { BbsEvent, CellPresence, Change, DesiredLrp, Effect, Lrp, Task } from '../../localcf/bbs/model.js';
 import { Refusal } from '../../localcf/bbs/model.js';
 import type { RequestOf } from '../../localcf/bbs/requests.js';
 import { convergeLrps } from '../../localcf/bbs/rules/convergence.js';
@@ -18,6 +18,8 @@ export class Rules {
   readonly cells = new Map<string, CellPresence>();
   readonly events: BbsEvent[] = [];
   readonly effects: Effect[] = [];
+  /** Of all commands that stood. */
+  readonly changes: Change[] = [];
   readonly policy: Policy;
   #uuids = 0;
 
@@ -90,6 +92,7 @@ export class Rules {
     const draft = new Draft(this.state, around);
     try {
       const answer = work(draft);
+      this.changes.push(...draft.changes);
       this.events.push(...draft.events);
       this.effects.push(...draft.effects);
       return answer instanceof Refusal ? `${answer.type}: ${answer.message}` : (answer ?? {});

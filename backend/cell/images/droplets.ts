@@ -1,13 +1,14 @@
 import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
 import { hasCode, messageOf, toUnikError, UnikError } from '../../../core/errors.js';
-import { readJsonFile, writeJsonFile } from '../../../core/json-file.js';
+import { writeJsonFile } from '../../../core/json-file.js';
 import type { Image } from '../../../executor/images/image.js';
 import { unpackDroplet } from '../../../executor/images/droplet.js';
 import type { ImageStore } from '../../../executor/images/store.js';
 import { copyFailure, createFailed, downloadFailure } from '../../convert/outcome.js';
 import type { Download, RunOrder } from '../model.js';
-import { SharedWork } from './shared-work.js';
+import { SharedWork } from '../../../core/shared-work.js';
+import { knownImage, type Note } from './notes.js';
 import { StartFailure } from './start-failure.js';
 
 /** Brings a download to this host: `stager/actions/fetch.ts` makes one. */
@@ -33,12 +34,6 @@ export interface ImageMaker {
   imageFor(order: RunOrder, listener: DownloadListener, signal: AbortSignal): Promise<Image>;
 }
 
-/** Which image came out of a droplet, so that it is fetched and unpacked once. */
-interface Note {
-  image: string;
-  bytes: number;
-}
-
 export interface DropletDeps {
   store: ImageStore;
   fetcher: Fetcher;
@@ -56,20 +51,9 @@ export function createDroplets({ store, fetcher, dir }: DropletDeps): ImageMaker
       ? join(dir, `${checksum.algorithm}-${checksum.value.toLowerCase()}.json`)
       : undefined;
 
-  async function known(path: string | undefined): Promise<(Note & { found: Image }) | undefined> {
-    if (path === undefined) return undefined;
-    try {
-      const note = (await readJsonFile(path)) as Note | undefined;
-      return note && { ...note, found: await store.getSound(note.image) };
-    } catch {
-      // The note or its image is broken or gone: the droplet has it.
-      return undefined;
-    }
-  }
-
   async function unpack(download: Download, signal: AbortSignal): Promise<Note & { found: Image }> {
     const path = noteOf(download);
-    const before = await known(path);
+    const before = path === undefined ? undefined : await knownImage(path, store);
     if (before) return before;
     const archive = await fetched(fetcher, download, signal);
     try {

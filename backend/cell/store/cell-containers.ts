@@ -1,16 +1,19 @@
+import { setMaxListeners } from 'node:events';
 import { join } from 'node:path';
 import { UnikError } from '../../../core/errors.js';
 import { KeyedQueue } from '../../../core/queue.js';
 import type { LateEnv } from '../../../executor/boot.js';
 import type { Executor } from '../../../executor/executor.js';
 import { checkedName } from '../../../executor/records.js';
+import type { Stager } from '../../../stager/staging/stage.js';
 import { Cursors } from '../../logs/cursors.js';
 import type { Containers, ContainerUsage, Room } from '../containers.js';
 import type { Container, NetInfo, Outcome, Reservation, RunOrder } from '../model.js';
 import { Narrator, type NarratorDeps } from './narrator.js';
 import { ContainerRecords } from './records.js';
-import { admit, roomLeft, totalRoom, type Ledger } from './room.js';
+import { admit, roomLeft, totalRoom, type Claim, type Ledger } from './room.js';
 import { claimOf, CONTAINER_LABEL, GRACE_MS } from './spec.js';
+import { INTERRUPTED, stageIt } from './staging.js';
 import { failureOf, startMachine, type StarterDeps } from './starter.js';
 import { containerOf, endOf, hasChanged, whereOf, type ContainerRecord } from './state.js';
 import { usageOf } from './usage.js';
@@ -24,10 +27,14 @@ export interface ContainersDeps extends Omit<StarterDeps, 'executor'>, Omit<Narr
   address: string;
   /** What a machine costs on top of its application's memory, MB; grows at most linearly with it. */
   overheadMb: (memory_mb: number) => number;
+  /** Carries out staging tasks; where it is missing, convert refuses them. */
+  stager?: Stager;
   /** A reservation that nobody takes into use is given up after this long; default a minute. */
   reserved_ms?: number;
 }
 
+/** A crash may lose a reservation that is younger; the auction then places it anew. */
+const RESERVATION_SAVED_MS = 500;
 /** Diego's `reserved_expiration_time`. */
 const RESERVED_MS = 60_000;
 
@@ -39,6 +46,8 @@ interface Entry {
   narrator?: Narrator;
   /** Calls off what goes on for it: the start, or waiting for its time to be over. */
   start?: AbortController;
+  /** Of a staging task: settles when nothing of it is left on the host. */
+  staging?: Promise<void>;
   timer?: AbortController;
   deleting?: Promise<void>;
   /** Its record is removed and must not come back. */
@@ -48,6 +57,8 @@ interface Entry {
 /** The containers of this cell over the executor's machines. `recover` must be called once before anything else. */
 export class CellContainers implements Containers {
   readonly #entries = new Map<string, Entry>();
+  /** Those that may have no machine yet. */
+  readonly #promised = new Set<string>();
   readonly #listeners = new Set<(guid: string) => void>();
   readonly #waiters = new Map<string, Set<() => void>>();
   readonly #records: ContainerRecords;
@@ -57,6 +68,8 @@ export class CellContainers implements Containers {
   #unsubscribe: () => void = () => undefined;
 
   constructor(private readonly deps: ContainersDeps) {
+    // Everyone who waits for an end listens to it.
+    setMaxListeners(0, this.#closed.signal);
     this.#records = new ContainerRecords(join(deps.home, 'containers'), deps.log);
     this.#cursors = new Cursors(join(deps.home, 'containers.cursors.json'), deps.clock, deps.log);
   }
@@ -68,6 +81,7 @@ export class CellContainers implements Containers {
     for (const record of found) this.#add(record);
     this.#unsubscribe = executor.subscribe(({ key }) => this.#refresh(key));
     await executor.recover();
+    await this.deps.stager?.recover();
     for (const entry of [...this.#entries.values()]) this.#resume(entry);
     // Machines are started after their record is written: one without a record was deleted but for that.
     const strays = executor.list().filter(({ spec }) => CONTAINER_LABEL in spec.labels && !this.#entries.has(spec.key));
@@ -90,7 +104,7 @@ export class CellContainers implements Containers {
     admit(guid, claimOf(demand), this.#ledger());
     const record: ContainerRecord = { schema: 1, reservation, reserved_at: this.deps.clock.now(), stopped: false };
     const entry = this.#add(record);
-    this.#saveSoon(entry);
+    this.#saveIfKept(entry);
     this.#expireLater(entry);
     this.#notify(guid);
   }
@@ -193,7 +207,8 @@ export class CellContainers implements Containers {
       timer?.abort();
       narrator?.close();
     }
-    await Promise.all(entries.map(async ({ narrator }) => narrator?.done()));
+    await Promise.all(entries.map(async ({ narrator, staging }) => [await narrator?.done(), await staging]));
+    for (const entry of entries) if (entry.view.state === 'reserved') this.#saveSoon(entry);
     await this.#saves.idle();
     await this.#cursors.close();
   }
@@ -208,6 +223,7 @@ export class CellContainers implements Containers {
     const entry: Entry = { record, view: this.#viewOf(record) };
     if (record.order) entry.narrator = this.#narratorFor(record.reservation.guid, record.order);
     this.#entries.set(record.reservation.guid, entry);
+    this.#promised.add(record.reservation.guid);
     return entry;
   }
 
@@ -221,10 +237,13 @@ export class CellContainers implements Containers {
 
   #ledger(): Ledger {
     const { executor, overheadMb } = this.deps;
-    // From its first moment the executor counts an instance itself.
-    const waits = ({ record, view }: Entry): boolean =>
-      view.state !== 'completed' && executor.get(record.reservation.guid) === undefined;
-    const claims = [...this.#entries.values()].filter(waits).map(({ record }) => claimOf(record.reservation.demand));
+    const claims: Claim[] = [];
+    for (const guid of this.#promised) {
+      const entry = this.#entries.get(guid);
+      // From its first moment the executor counts an instance itself.
+      if (!entry || entry.view.state === 'completed' || executor.get(guid)) this.#promised.delete(guid);
+      else claims.push(claimOf(entry.record.reservation.demand));
+    }
     return { report: executor.capacity(), claims, overheadMb };
   }
 
@@ -270,6 +289,9 @@ export class CellContainers implements Containers {
       this.#follow(entry);
       if (state === 'running') this.#endInTime(entry);
       if (record.stopped && state !== 'completed') this.#halt(guid);
+    } else if (record.order?.staging) {
+      // Its processes went with the last process of ours, or were just ended.
+      if (state !== 'completed') this.#complete(entry, INTERRUPTED);
     } else if (state === 'initializing' && record.order) {
       if (record.stopped) this.#complete(entry, this.#unstarted());
       else this.#begin(entry, record.order);
@@ -281,7 +303,36 @@ export class CellContainers implements Containers {
     const { guid } = entry.record.reservation;
     const enough = new AbortController();
     entry.start = enough;
-    this.#background('container.start-failed', guid, this.#start(entry, order, enough.signal));
+    if (order.staging) {
+      entry.staging = this.#stage(entry, order, enough.signal);
+      this.#background('container.staging-failed', guid, entry.staging);
+    } else {
+      this.#background('container.start-failed', guid, this.#start(entry, order, enough.signal));
+    }
+  }
+
+  /** In place of a machine: from its beginning to its end. */
+  async #stage(entry: Entry, order: RunOrder, signal: AbortSignal): Promise<void> {
+    const { reservation } = entry.record;
+    const narrator = (entry.narrator ??= this.#narratorFor(reservation.guid, order));
+    const began = (): void => {
+      entry.record = { ...entry.record, began_at: this.deps.clock.now() };
+      this.#saveSoon(entry);
+      this.#refresh(reservation.guid);
+    };
+    try {
+      await this.#save(entry);
+      signal.throwIfAborted();
+      this.#complete(entry, await stageIt({ reservation, order, narrator, began }, this.deps, signal));
+    } catch (err) {
+      // Closing called it off: the next process tells that it was interrupted.
+      if (this.#closed.signal.aborted) return;
+      if (!entry.record.stopped) this.deps.log.warn({ err, guid: reservation.guid }, 'container.not-staged');
+      const cancelled = { failed: true, reason: 'cancelled', retryable: false };
+      this.#complete(entry, entry.view.state === 'running' ? cancelled : this.#unstarted());
+    } finally {
+      delete entry.start;
+    }
   }
 
   async #start(entry: Entry, order: RunOrder, signal: AbortSignal): Promise<void> {
@@ -414,6 +465,14 @@ export class CellContainers implements Containers {
     entry.timer?.abort();
     entry.timer = timer;
     clock.sleep(Math.max(0, at - clock.now()), timer.signal).then(what, () => undefined);
+  }
+
+  /** Most reservations are taken into use at once, and saved then. */
+  #saveIfKept(entry: Entry): void {
+    const save = (): void => {
+      if (entry.view.state === 'reserved') this.#saveSoon(entry);
+    };
+    this.deps.clock.sleep(RESERVATION_SAVED_MS, this.#closed.signal).then(save, () => undefined);
   }
 
   #saveSoon(entry: Entry): void {

@@ -33,14 +33,14 @@ export function roomLeft(ledger: Ledger): Room {
 /** Throws insufficient_memory, insufficient_disk, insufficient_machines. `name` is shown to people. */
 export function admit(name: string, wanted: Claim, ledger: Ledger): void {
   const left = hostLeft(ledger);
-  const room = roomLeft(ledger);
-  if (costOf(ledger, wanted.memory_mb) > left.memory_mb) {
-    throw refusal('insufficient_memory', name, `${wanted.memory_mb} MB of memory`, room.memory_mb);
-  }
-  if (wanted.disk_mb > left.disk_mb) {
-    throw refusal('insufficient_disk', name, `${wanted.disk_mb} MB of disk`, room.disk_mb);
-  }
-  if (left.containers < 1) throw refusal('insufficient_machines', name, 'a machine', 0);
+  const refuse = (code: Parameters<typeof refusal>[0], what: string, of: keyof Room): never => {
+    throw refusal(code, name, what, roomLeft(ledger)[of]);
+  };
+  const { memory_mb, disk_mb } = wanted;
+  if (costOf(ledger, memory_mb) > left.memory_mb)
+    refuse('insufficient_memory', `${memory_mb} MB of memory`, 'memory_mb');
+  if (disk_mb > left.disk_mb) refuse('insufficient_disk', `${disk_mb} MB of disk`, 'disk_mb');
+  if (left.containers < 1) refuse('insufficient_machines', 'a machine', 'containers');
 }
 
 /** What the host has left; memory before any overhead is taken off. */

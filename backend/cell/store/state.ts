@@ -11,7 +11,9 @@ export interface ContainerRecord {
   stopped: boolean;
   /** Its time was over, and so it was ended. */
   timed_out?: boolean;
-  /** It ended before there was a machine. */
+  /** When the action of a staging task began. */
+  began_at?: number;
+  /** It ended without a machine. */
   ended?: { at: number; outcome: Outcome };
 }
 
@@ -28,9 +30,9 @@ export function containerOf(
   instance: Instance | undefined,
   { outcome, address }: { outcome: Words['outcome']; address: string },
 ): Container {
-  const { reservation, order, stopped, reserved_at } = record;
+  const { reservation, order, stopped, reserved_at, began_at } = record;
   const net = instance && order && netOf(instance, order, address);
-  const since = reservation.kind === 'task' ? instance?.started_at : instance?.running_at;
+  const since = began_at ?? (reservation.kind === 'task' ? instance?.started_at : instance?.running_at);
   const base = {
     ...{ reservation, stopped, reserved_at },
     ...(order ? { order } : {}),
@@ -42,6 +44,7 @@ export function containerOf(
     return { ...base, state: 'completed', routable: false, outcome: record.ended.outcome, completed_at: at };
   }
   if (!order) return { ...base, state: 'reserved', routable: false };
+  if (order.staging) return { ...base, state: began_at === undefined ? 'initializing' : 'running', routable: false };
   if (!instance || instance.phase === 'reserved' || instance.phase === 'initializing') {
     return { ...base, state: 'initializing', routable: false };
   }

@@ -12,7 +12,12 @@ type Routes = DesiredLrp['routes'];
 
 export function desire(draft: Draft, wanted: DesiredLrp): void {
   if (draft.state.desired.has(wanted.process_guid)) throw EXISTS();
-  const desired = draft.putDesired({ ...wanted, modification_tag: { epoch: draft.around.uuid(), index: 0 } });
+  const desired = draft.putDesired({
+    ...wanted,
+    // Read back as an empty list where none were given.
+    routes: wanted.routes ?? { routes: {} },
+    modification_tag: { epoch: draft.around.uuid(), index: 0 },
+  });
   draft.events.push(...desiredEvents(undefined, desired, draft.around.trace));
   startIndices(draft, desired, 0);
 }

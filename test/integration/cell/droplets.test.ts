@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { createDroplets, type ImageMaker } from '../../../backend/cell/images/droplets.js';
+import { pruneImages } from '../../../backend/cell/images/prune.js';
 import type { Download } from '../../../backend/cell/model.js';
 import { systemClock } from '../../../core/clock.js';
 import { noLog } from '../../../core/log.js';
@@ -93,6 +94,21 @@ describe('the image of a droplet', () => {
     for (const name of await readdir(join(dir, 'notes'))) await writeFile(join(dir, 'notes', name), '{');
     expect(await bring(download)).toEqual(first);
     expect(asked).toHaveLength(3);
+  });
+
+  test('goes when it was not used for long, unless it runs or has a name', async () => {
+    const [, , digest = ''] = await bring(aDownload({ checksum: sha256(droplet) }));
+    const options = { store, dirs: [join(dir, 'notes')], keep: 0, inUse: () => false };
+    const later = Date.now() + 3_600_000;
+    expect(await pruneImages({ ...options, now: Date.now() })).toEqual([]);
+    expect(await pruneImages({ ...options, now: later, keep: 1 })).toEqual([]);
+    expect(await pruneImages({ ...options, now: later, inUse: (one) => one === digest })).toEqual([]);
+    await store.tag('mine', digest);
+    expect(await pruneImages({ ...options, now: later })).toEqual([]);
+    await store.remove('mine');
+    await bring(aDownload({ checksum: sha256(droplet) }));
+    expect(await pruneImages({ ...options, now: later })).toEqual([digest]);
+    expect([await store.list(), await readdir(join(dir, 'notes'))]).toEqual([[], []]);
   });
 
   test.each<[why: string, over: () => Partial<Download>, reason: RegExp, detail: RegExp]>([

@@ -179,7 +179,7 @@ describe('bad input', () => {
       'toolchain_failed',
       'package-lock.json',
     ],
-    ['a jar that is none', () => appOf({ 'a.jar': 'x' }), 'command_missing', 'a.jar'],
+    ['a jar that is none', () => appOf({ 'a.jar': 'x' }), 'main_class_missing', 'a.jar'],
     ['a Staticfile with a wrong root', () => appOf({ Staticfile: 'root: public' }), 'program_missing', 'public'],
   ])('%s', async (_why, source, code, named) => {
     const refusal = await failure(() => build(source()));

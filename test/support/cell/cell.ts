@@ -117,11 +117,10 @@ function configOf(options: CellOptions, rep: number, admin: number): Record<stri
     placement_tags: options.placement_tags ?? [],
     listen_addr: `127.0.0.1:${rep}`,
     admin_addr: `127.0.0.1:${admin}`,
-    rep_url: `https://127.0.0.1:${rep}`,
     external_address: '127.0.0.1',
     tls: identity,
-    bbs: { url: diego.bbs_url, ...identity },
-    locket: { address: diego.locket_address, ...identity },
+    bbs: { url: diego.bbs_url },
+    locket: { address: diego.locket_address },
     polling_interval: '5s',
     ...options.config,
   };

@@ -60,7 +60,7 @@ test('an instance is charged until nothing of its machine is left', () => {
 });
 
 test('reports what one more application could have', () => {
-  expect(report([holding({ memory_mb: 300, disk_mb: 100 })], total, 150)).toEqual({
+  expect(report(used([holding({ memory_mb: 300, disk_mb: 100 })]), total, 150)).toEqual({
     memory_mb: { total: 1000, available: 550 },
     disk_mb: { total: 500, available: 400 },
     machines: { total: 4, available: 3 },

@@ -65,6 +65,11 @@ describe('an egress rule', () => {
       { protocol: 'udp' as const, destinations: ['10.0.0.1'] },
       ['ip daddr { 10.0.0.1 } meta l4proto udp'],
     ],
+    [
+      'icmp of one type',
+      { protocol: 'icmp' as const, destinations: ['10.0.0.1'], icmp: { type: 8, code: -1 } },
+      ['ip daddr { 10.0.0.1 } meta l4proto icmp icmp type 8'],
+    ],
     ['icmp', { protocol: 'icmp' as const, destinations: ['10.0.0.1'] }, ['ip daddr { 10.0.0.1 } meta l4proto icmp']],
     ['only IPv6', { protocol: 'all' as const, destinations: ['fd00::/8'] }, []],
   ])('%s', (_what, rule, matches) => {

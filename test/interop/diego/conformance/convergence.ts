@@ -277,4 +277,28 @@ export const convergenceCases: Case[] = [
       await cell.remove(orphan);
     },
   },
+  {
+    name: 'what the BBS knew it knows after a restart, and goes on from there',
+    fact: 'all rows are in the database (bbs db/sqldb)',
+    alone: true,
+    async steps(t) {
+      const cell = await t.cell();
+      const { guid, on } = await t.running([cell], { instances: 2 });
+      const task = await t.desireTask();
+      await t.bbs.call('start_task', { task_guid: task, cell_id: cell.id });
+      await fresh(t);
+      const before = [await t.lrps(guid), await t.getTask(task)];
+      const { diego } = t.ground;
+      await diego.stop('bbs');
+      await diego.start('bbs');
+      expect([await t.lrps(guid), await t.getTask(task)]).toEqual(before);
+      expect((await t.bbs.call('domains', undefined)).domains).toContain(t.domain);
+      await t.until('the cell is present', async () => {
+        const { cells } = await t.bbs.call('cells', undefined);
+        return cells.some(({ cell_id }) => cell_id === cell.id);
+      });
+      if (on[1]) await cell.crash(on[1].one);
+      await t.placed([cell], guid, 3);
+    },
+  },
 ];

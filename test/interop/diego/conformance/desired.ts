@@ -113,6 +113,18 @@ export const desiredCases: Case[] = [
     },
   },
   {
+    name: 'what is desired without routes reads back with an empty message of them',
+    fact: `Routes is stored as JSON and always built (${DB})`,
+    on: 'quiet',
+    async steps(t) {
+      const process_guid = await t.desire();
+      const { desired_lrp } = await t.bbs.call('desired_lrp', { process_guid });
+      expect(desired_lrp?.routes).toEqual({ routes: {} });
+      const { desired_lrp_scheduling_info } = await t.bbs.call('scheduling_info', { process_guid });
+      expect(desired_lrp_scheduling_info?.routes).toEqual({ routes: {} });
+    },
+  },
+  {
     name: 'desired LRPs are listed by domain and by guid',
     fact: `filters of DesiredLRPsRequest (${DB} DesiredLRPs)`,
     on: 'quiet',

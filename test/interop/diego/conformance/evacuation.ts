@@ -67,6 +67,25 @@ export const evacuationCases: Case[] = [
     },
   },
   {
+    name: 'evacuating again changes the row to what the cell says now, but for routable and the zone',
+    fact: 'the update of an evacuating row leaves routable and availability_zone out (bbs db/sqldb/evacuation_db.go)',
+    on: 'quiet',
+    async steps(t) {
+      const { old, one, guid } = await leaving(t);
+      expect(await evacuate(t, old, one)).toBe(true);
+      const said = { address: '10.9.9.9', metric_tags: { k: 'v' }, internal_routes: ['a.internal'], routable: false };
+      await t.bbs.call('evacuate_running', old.startRequest(one, { ...said, availability_zone: 'z9' }));
+      expect((await t.lrps(guid))[0]).toMatchObject({
+        presence: 'EVACUATING',
+        actual_lrp_net_info: { address: '10.9.9.9' },
+        actual_lrp_internal_routes: [{ hostname: 'a.internal' }],
+        metric_tags: { k: 'v' },
+        routable: true,
+        availability_zone: 'z1',
+      });
+    },
+  },
+  {
     name: 'the deprecated group shows the row that is evacuating beside the other',
     fact: 'ActualLRPGroup.evacuating (bbs models/actual_lrp_group.go)',
     on: 'quiet',
@@ -110,7 +129,7 @@ export const evacuationCases: Case[] = [
   },
   {
     name: 'an instance that the BBS does not know need not be kept',
-    fact: `${SOURCE}`,
+    fact: SOURCE,
     on: 'quiet',
     async steps(t) {
       const cell = await t.cell();

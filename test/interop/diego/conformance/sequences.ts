@@ -36,7 +36,7 @@ export function sequenceOf(seed: number): Operation[] {
   });
   const instance = () => {
     const which = pick(0, 0, 1, 2);
-    return { instance_guid: `i-${seed}-${which}`, cell_id: SEQUENCE_CELLS[which] ?? 'ghost' };
+    return { instance_guid: `i-${seed}-${which}`, cell_id: SEQUENCE_CELLS[which] };
   };
   const keys = () => ({ actual_lrp_key: key(), actual_lrp_instance_key: instance() });
   // Cut in the middle of a letter, a reason is refused by the real one's database: long ones are of single bytes.

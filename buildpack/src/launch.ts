@@ -1,0 +1,29 @@
+import type { Image } from '../../executor/images/image.js';
+import { commandText } from '../../executor/images/command-text.js';
+
+/** Each process of the image as the command that Cloud Foundry shows, and gives back at start. */
+export function processCommands(image: Pick<Image, 'processes'>): Record<string, string> {
+  return Object.fromEntries(Object.entries(image.processes).map(([type, process]) => [type, commandText(process)]));
+}
+
+/** `launch.yml` of a deps folder, which the lifecycle reads. JSON strings are YAML strings. */
+export function launchYaml(commands: Readonly<Record<string, string>>): string {
+  const lines = Object.entries(commands).flatMap(([type, command]) => [
+    `- type: ${JSON.stringify(type)}`,
+    `  command: ${JSON.stringify(command)}`,
+  ]);
+  return ['---', 'processes:', ...lines, ''].join('\n');
+}
+
+/** What `bin/release` prints. */
+export function releaseYaml(commands: Readonly<Record<string, string>>): string {
+  const lines = Object.entries(commands).map(
+    ([type, command]) => `  ${JSON.stringify(type)}: ${JSON.stringify(command)}`,
+  );
+  return ['---', `default_process_types:${lines.length === 0 ? ' {}' : ''}`, ...lines, ''].join('\n');
+}
+
+/** `config.yml` of a deps folder: name and version of its buildpack, as the result of staging names them. */
+export function configYaml(version: string): string {
+  return `---\nname: unik\nconfig: {}\nversion: ${JSON.stringify(version)}\n`;
+}

@@ -1,0 +1,3 @@
+export { createGateway, type GatewayOptions } from './gateway.js';
+export { serveIngress, type IngressServer, type IngressServerOptions } from './ingress.js';
+export { createStore, type LogStore, type StoreOptions } from './store.js';

@@ -1,0 +1,26 @@
+/** Bundles one entry into one file that needs no node_modules. */
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+/** `entry` and the paths in `outdir` are relative to the repository; the file is `<outdir>/<name>.mjs`. */
+export async function bundle(name, entry, outdir) {
+  const esbuild = await import('esbuild');
+  await esbuild.build({
+    absWorkingDir: root,
+    entryPoints: { [name]: entry },
+    outdir,
+    outExtension: { '.js': '.mjs' },
+    bundle: true,
+    minify: true,
+    keepNames: true,
+    platform: 'node',
+    target: 'node20',
+    format: 'esm',
+    logLevel: 'warning',
+    // CommonJS dependencies call require() inside the bundle.
+    banner: {
+      js: "import { createRequire as unikRequire } from 'node:module'; const require = unikRequire(import.meta.url);",
+    },
+  });
+}

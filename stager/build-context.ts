@@ -1,0 +1,79 @@
+import { accessSync, constants, statSync } from 'node:fs';
+import { cp, stat } from 'node:fs/promises';
+import { delimiter, isAbsolute, join, relative } from 'node:path';
+import { run } from '../core/process.js';
+import type { BuildContext } from './toolchains/toolchain.js';
+
+interface Surroundings {
+  /** Folder for what is kept between builds. */
+  work: string;
+  env: NodeJS.ProcessEnv;
+  node?: string;
+  progress: (line: string) => void;
+  signal?: AbortSignal;
+}
+
+/** What a toolchain is given: the application, the tools of this host, and where to leave what it makes. */
+export function buildContext(
+  app: Pick<BuildContext, 'dir' | 'source' | 'scratch' | 'arch' | 'commands' | 'placed'> & {
+    skip: (path: string, isFolder: boolean) => boolean;
+  },
+  { work, env, node = process.execPath, progress, signal }: Surroundings,
+): BuildContext {
+  const { dir, scratch, skip, ...rest } = app;
+  const copyOf = join(scratch, 'app');
+  let copied: Promise<string> | undefined;
+  const copy = async (): Promise<string> => {
+    await cp(dir, copyOf, {
+      recursive: true,
+      verbatimSymlinks: true,
+      filter: async (from) => {
+        const stats = await stat(from).catch(() => undefined);
+        if (stats && !stats.isFile() && !stats.isDirectory()) return false;
+        return !skip(relative(dir, from), stats?.isDirectory() ?? false);
+      },
+    });
+    return copyOf;
+  };
+  return {
+    ...rest,
+    dir,
+    scratch,
+    node,
+    cache: join(work, 'cache'),
+    copy: () => (copied ??= copy()),
+    which: (name) => which(name, env),
+    progress,
+    tool: async (file, args, { cwd = scratch, env: more = {}, quiet = false } = {}) => {
+      const { stdout } = await run(file, args, {
+        cwd,
+        env: { ...env, ...more },
+        timeout_ms: 30 * 60_000,
+        code: 'toolchain_failed',
+        signal,
+        ...(quiet ? {} : { onLine: (line: string) => progress(`  ${line}`) }),
+      });
+      return stdout;
+    },
+  };
+}
+
+/** Absolute path of a program on this host's PATH; undefined when there is none. */
+export function which(name: string, env: NodeJS.ProcessEnv): string | undefined {
+  if (isAbsolute(name)) return isProgram(name) ? name : undefined;
+  return (env['PATH'] ?? '')
+    .split(delimiter)
+    .filter(isAbsolute)
+    .map((folder) => join(folder, name))
+    .find(isProgram);
+}
+
+function isProgram(path: string): boolean {
+  if (statSync(path, { throwIfNoEntry: false })?.isFile() !== true) return false;
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
