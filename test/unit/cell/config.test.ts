@@ -65,7 +65,7 @@ describe('a wrong value is refused with file and key', () => {
     ['colour', { colour: 'red' }],
   ])('%s: %j', (key, change) => {
     expect(() => parseCellConfig({ ...least, ...change }, 'cell.json')).toThrow(
-      expect.objectContaining({ code: 'config_invalid', message: expect.stringMatching(/^cell\.json: /) as string }),
+      expect.objectContaining({ code: 'config_invalid', message: expect.stringMatching(/^cell\.json: /) as unknown }),
     );
     expect(() => parseCellConfig({ ...least, ...change }, 'cell.json')).toThrow(key);
   });
