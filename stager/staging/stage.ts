@@ -5,7 +5,7 @@ import { messageOf } from '../../core/errors.js';
 import type { Log } from '../../core/log.js';
 import type { Fetcher, FetchOrder } from '../actions/fetch.js';
 import { interpret } from '../actions/interpret.js';
-import { downloaded, downloading } from '../actions/lines.js';
+import { downloaded, downloadFailed, downloading, explain } from '../actions/lines.js';
 import type { Action, ActionLine, DownloadAction } from '../actions/model.js';
 import { downloadStep } from '../actions/steps/download.js';
 import { parallelStep } from '../actions/steps/parallel.js';
@@ -159,8 +159,9 @@ async function holdAll(
       return { host: tree.path, inside: to, writable: false };
     } catch (err) {
       signal.throwIfAborted();
-      const text = `${artifact || `what belongs at ${to}`} cannot be had: ${messageOf(err)}`;
-      listener.say({ source, stream: 'err', text });
+      // Told in any case: it has no name only where nobody should see it when all is well.
+      listener.say({ source, stream: 'err', text: downloadFailed(artifact || `what belongs at ${to}`) });
+      for (const text of explain(err)) listener.say({ source, stream: 'err', text });
       return undefined;
     }
   };

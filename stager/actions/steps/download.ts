@@ -1,5 +1,5 @@
 import { messageOf, UnikError } from '../../../core/errors.js';
-import { downloaded, downloadFailed, downloading } from '../lines.js';
+import { downloaded, downloadFailed, downloading, explain } from '../lines.js';
 import type { ActionRuntime, DownloadAction } from '../model.js';
 import { CANCELLED, isOver, type Step } from '../step.js';
 
@@ -19,7 +19,7 @@ export function downloadStep(action: DownloadAction, runtime: ActionRuntime, sou
     } catch (err) {
       if (isOver(signal)) return CANCELLED;
       const came = !(err instanceof UnikError && err.code === 'download_failed');
-      if (!came) say(messageOf(err), 'err');
+      for (const line of explain(err)) say(line, 'err');
       const name = artifact || 'the download';
       return { text: came ? `Copying ${name} into the container failed: ${messageOf(err)}` : downloadFailed(name) };
     }

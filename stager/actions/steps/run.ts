@@ -1,6 +1,7 @@
-import { messageOf } from '../../../core/errors.js';
+import { messageOf, UnikError } from '../../../core/errors.js';
 import { goDuration } from '../../../core/go-format.js';
 import type { ActionRuntime, RunAction } from '../model.js';
+import { explain } from '../lines.js';
 import { CANCELLED, isOver, type Step } from '../step.js';
 
 /** Runs a program; another status than 0 is its failure. */
@@ -21,6 +22,9 @@ export function runStep(action: RunAction, runtime: ActionRuntime, source: strin
     } catch (err) {
       if (isOver(signal)) return CANCELLED;
       say(`failed-creating-process: ${messageOf(err)}`);
+      // What is not ours has no more to say.
+      const why = err instanceof UnikError ? explain(err) : [];
+      for (const text of why) runtime.log({ source, stream: 'err', text });
       return { text: messageOf(err) };
     }
   };

@@ -1,5 +1,4 @@
-import { messageOf } from '../../../core/errors.js';
-import { uploaded, uploadFailed, uploading } from '../lines.js';
+import { explain, uploaded, uploadFailed, uploading } from '../lines.js';
 import type { ActionRuntime, UploadAction } from '../model.js';
 import { CANCELLED, isOver, type Step } from '../step.js';
 
@@ -18,7 +17,7 @@ export function uploadStep(action: UploadAction, runtime: ActionRuntime, source:
       return undefined;
     } catch (err) {
       if (isOver(signal)) return CANCELLED;
-      say(messageOf(err), 'err');
+      for (const text of explain(err)) runtime.log({ source, stream: 'err', text });
       return { text: uploadFailed(artifact || 'the upload') };
     }
   };

@@ -39,7 +39,9 @@ async function stage(script: string, over: Partial<StagingOptions> = {}) {
 const GOOD = 'cp /tmp/app/hello.txt /tmp/droplet; echo cache >/tmp/output-cache; echo "{}" >/tmp/result.json';
 
 test('what the builder makes is uploaded, its result read, its lines told as they come', async () => {
-  const { guid, outcome } = await stage(`echo "-----> $CF_STACK $LANG"; echo "$@" >&2; id -un; pwd; ${GOOD}`);
+  const { guid, outcome } = await stage(
+    `echo "-----> $CF_STACK $LANG"; id -un; pwd; echo "$@" >&2; sleep 0.2; ${GOOD}`,
+  );
   expect(outcome).toEqual({ failed: false, reason: '', retryable: false, result: '{}\n' });
   expect(bench.lines.slice(0, -1)).toEqual(
     [
@@ -48,9 +50,9 @@ test('what the builder makes is uploaded, its result read, its lines told as the
       'STG out Downloading app package...',
       'STG out Downloaded app package (123B)',
       'STG out -----> unik en_US.UTF-8',
-      expect.stringMatching(/^STG err -buildpackOrder= .* -buildArtifactsCacheDir=\/tmp\/cache$/),
       'STG out vcap',
       'STG out /home/vcap',
+      expect.stringMatching(/^STG err -buildpackOrder= .* -buildArtifactsCacheDir=\/tmp\/cache$/),
       'STG out Exit status 0',
       'STG out Uploading droplet, build artifacts cache...',
     ].map((line) =>
@@ -152,7 +154,7 @@ describe('application bits', () => {
   }, 60_000);
 
   test.each([
-    ['that climb', [{ name: '../evil', content: 'x' }], /the name "..\/evil" leaves the folder/],
+    ['that climb', [{ name: '../evil', content: 'x' }], /invalid relative path: ..\/evil/],
     ['that are a bomb', [{ name: 'zeros', content: Buffer.alloc(40 * 2 ** 20) }], /unpacked it is larger than allowed/],
     [
       'that go through a link',
@@ -169,6 +171,8 @@ describe('application bits', () => {
       const { outcome } = await stage(GOOD, { bits: hostile, disk_mb: 32 });
       expect(outcome?.reason).toMatch(/^Copying app package into the container failed: /);
       expect(outcome?.reason).toMatch(reason);
+      expect(bench.lines).toContainEqual(expect.stringMatching(/^STG err .* \(archive_invalid\)$/));
+      expect(bench.lines).toContainEqual(expect.stringMatching(/^STG err fix: /));
     },
     60_000,
   );

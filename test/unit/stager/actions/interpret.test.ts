@@ -74,13 +74,21 @@ describe('an action', () => {
       'that downloads nothing',
       download('gone'),
       'Downloading gone failed',
-      ['STG out Downloading gone...', 'STG err http://x/: status 404'],
+      [
+        'STG out Downloading gone...',
+        'STG err http://x/: status 404 (download_failed)',
+        'STG err fix: Check that the cell reaches the named address, and the size and checksum of what lies there.',
+      ],
     ],
     [
       'that downloads rubbish',
       download('bad'),
       'Copying bad into the container failed: it is no archive',
-      ['STG out Downloading bad...'],
+      [
+        'STG out Downloading bad...',
+        'STG err it is no archive (archive_invalid)',
+        'STG err fix: Give a tar, tar.gz or zip archive whose names stay inside it.',
+      ],
     ],
     [
       'that uploads',
@@ -92,7 +100,11 @@ describe('an action', () => {
       'that uploads in vain',
       { upload_action: { artifact: 'gone' } },
       'Failed to upload payload for gone',
-      ['STG out Uploading gone...', 'STG err http://x/: status 500'],
+      [
+        'STG out Uploading gone...',
+        'STG err http://x/: status 500 (upload_failed)',
+        'STG err fix: Check that the cell reaches the named address.',
+      ],
     ],
     ['that tries', { try_action: { action: run('/1') } }, undefined, ['STG out Exit status 1']],
     ['of nothing', {}, 'the action is empty or of a kind that is not known', []],
