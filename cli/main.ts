@@ -24,6 +24,8 @@ process.exitCode = await runCommandLine(
     local: {
       runDaemon: async (home, onReady) => (await import('../backend/main.js')).runDaemon(home, { onReady, onSignal }),
       runCell: async (file, onReady) => (await import('../backend/cell/main.js')).runCell(file, { onReady, onSignal }),
+      runStager: async (file, onReady) =>
+        (await import('../backend/stager/main.js')).runStager(file, { onReady, onSignal }),
       doctor: async (home) => (await import('../backend/main.js')).doctor(home),
     },
   },

@@ -11,6 +11,7 @@ import { addInspect } from './commands/inspect.js';
 import { addInstances } from './commands/instances.js';
 import { addLogs } from './commands/logs.js';
 import { addRun } from './commands/run.js';
+import { addStager } from './commands/stager.js';
 import { addTarget } from './commands/target.js';
 import { renderError } from './render.js';
 import { print, type Shell } from './shell.js';
@@ -37,6 +38,7 @@ export function createProgram(shell: Shell): Command {
     addCatalogue,
     addDaemon,
     addCell,
+    addStager,
     addTarget,
     addCompletion,
   ]) {

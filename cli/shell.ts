@@ -13,6 +13,8 @@ export interface LocalSide {
   runDaemon(home: string, onReady: (line: string) => void): Promise<void>;
   /** Serves a Diego cell until a signal or the end of an evacuation. */
   runCell(file: string, onReady: (line: string) => void): Promise<void>;
+  /** Serves the classic stager API until a signal. */
+  runStager(file: string, onReady: (line: string) => void): Promise<void>;
   doctor(home: string): Promise<DoctorReport>;
 }
 

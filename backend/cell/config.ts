@@ -16,7 +16,7 @@ const path = z.string().min(1);
 const amount = z.union([z.literal('auto'), z.number().int().min(1)]).default('auto');
 
 /** `30s`, `1m30s`; milliseconds once parsed. */
-const duration = z.string().transform((text, context) => {
+export const duration = z.string().transform((text, context) => {
   try {
     const ms = parseDuration(text);
     if (ms > 0) return ms;
@@ -29,7 +29,7 @@ const duration = z.string().transform((text, context) => {
 const lasting = (text: string) => duration.prefault(text);
 
 /** `host:port`, the host of an IPv6 address in brackets. */
-const endpoint = z.string().transform((text, context) => {
+export const endpoint = z.string().transform((text, context) => {
   const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text) ?? [];
   const host = bracketed ?? plain;
   if (host !== undefined && Number(port) > 0 && Number(port) < 65_536) return { host, port: Number(port) };

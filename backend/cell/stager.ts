@@ -23,7 +23,7 @@ export async function makeStager(
   { home, identities, network }: Pick<CellConfig, 'home' | 'identities' | 'network'>,
   staging: StagingConfig,
   { fetcher, clock, log }: { fetcher: Fetcher; clock: Clock; log: Log },
-): Promise<{ stager: Stager; close(): Promise<void> }> {
+): Promise<{ stager: Stager; close: () => Promise<void> }> {
   const place = join(home, 'staging');
   await mkdir(place, { recursive: true, mode: 0o700 });
   const folder = await realpath(place);

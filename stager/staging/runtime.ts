@@ -27,7 +27,7 @@ export interface RuntimeDeps {
   output_bytes: number;
   wall_ms: number;
   clock: Clock;
-  say(line: ActionLine): void;
+  say: (line: ActionLine) => void;
 }
 
 const HOME = '/home/vcap';

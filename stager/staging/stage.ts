@@ -51,9 +51,9 @@ export interface StagingEnd {
 }
 
 export interface StagingListener {
-  say(line: ActionLine): void;
+  say: (line: ActionLine) => void;
   /** What many share is there, and the task's own action begins. */
-  began(): void;
+  began: () => void;
 }
 
 export interface Stager {

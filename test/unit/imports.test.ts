@@ -26,7 +26,9 @@ const ROOMS: Record<string, readonly string[] | 'anything'> = {
   bench: 'anything',
 };
 /** `main.ts` files construct things, so the command line's may start the daemon in its own process. */
-const ALSO: Record<string, readonly string[]> = { 'cli/main.ts': ['backend/main', 'backend/cell/main'] };
+const ALSO: Record<string, readonly string[]> = {
+  'cli/main.ts': ['backend/main', 'backend/cell/main', 'backend/stager/main'],
+};
 /** The pure set: types and error codes of its own room, no machinery. */
 const PURE = [
   'executor/lifecycle.ts',
