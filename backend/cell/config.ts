@@ -97,6 +97,15 @@ export const cellSchema = z.strictObject({
     lock_ttl: lasting('15s'),
     heartbeat: lasting('5s'),
   }),
+  /** Agent for log lines and metrics; without it they go nowhere. */
+  loggregator: z
+    .strictObject({
+      address: z.string().regex(/^.+:\d+$/, 'must be HOST:PORT'),
+      ...ownIdentity,
+      /** The name in the agent's certificate. */
+      server_name: z.string().min(1).default('metron'),
+    })
+    .optional(),
   stacks: z.array(word).min(1).default(['unik']),
   provider: z.enum(PROVIDERS).default('qemu'),
   /** What all machines together may use; `auto`: what the host has, less what it needs itself. */
@@ -117,6 +126,8 @@ export const cellSchema = z.strictObject({
   compose_at_start: z.boolean().default(false),
   /** Present: staging tasks are carried out here, in sandboxes. Absent: they are refused. */
   staging: stagingSchema.optional(),
+  /** Root file system, unpacked, on which those are made; default: this host's own programs. */
+  compose_base: path.optional(),
   /** State of this cell: records, images, machines. Relative: to this file. */
   home: path,
   network: configSchema.shape.network,
@@ -126,8 +137,8 @@ export const cellSchema = z.strictObject({
 
 export type CellFile = z.output<typeof cellSchema>;
 export type CellConfig = Omit<CellFile, 'memory_mb' | 'disk_mb' | 'containers' | 'rep_url' | 'tls'> & {
-  /** Of the doors, towards the BBS, towards Locket. */
-  identities: Record<'tls' | 'bbs' | 'locket', IdentityFiles>;
+  /** Of the doors, and towards each peer. */
+  identities: Record<'tls' | 'bbs' | 'locket' | 'loggregator', IdentityFiles>;
   owner: string;
   rep_url: string;
   /** Older field of the presence; nobody calls it. */
@@ -140,7 +151,7 @@ const MOST_CONTAINERS = 250;
 /** Reads and completes the configuration. Throws config_invalid naming file and key. */
 export async function loadCellConfig(file: string): Promise<CellConfig> {
   const { memory_mb, disk_mb, containers, rep_url, tls, ...rest } = parseCellConfig(await read(file), file);
-  const { cell_id, external_address, listen_addr, admin_addr, bbs, locket } = rest;
+  const { cell_id, external_address, listen_addr, admin_addr, bbs, locket, loggregator = {} } = rest;
   const address = external_address.includes(':') ? `[${external_address}]` : external_address;
   const home = resolve(dirname(file), rest.home);
   const { staging } = rest;
@@ -150,7 +161,7 @@ export async function loadCellConfig(file: string): Promise<CellConfig> {
     ...(staging ? { staging: { ...staging, ...rootfs } } : {}),
     home,
     owner: `${rest.deployment}/${cell_id}`,
-    identities: { tls, bbs: filesOf(bbs, tls), locket: filesOf(locket, tls) },
+    identities: { tls, bbs: filesOf(bbs, tls), locket: filesOf(locket, tls), loggregator: filesOf(loggregator, tls) },
     rep_url: rep_url ?? `https://${address}:${listen_addr.port}`,
     rep_address: `http://${address}:${admin_addr.port}`,
     capacity: {

@@ -17,16 +17,19 @@ import { lrpOrder } from '../convert/desired-lrp.js';
 import { taskOrder } from '../convert/task.js';
 import { createWords } from '../convert/words.js';
 import { importShippedKernels } from '../kernels.js';
-import type { Sink } from '../logs/sink.js';
+import { createIngress } from '../logs/ingress.js';
+import { createLoggregatorSink, type LoggregatorSink } from '../logs/loggregator.js';
+import { nowhere } from '../logs/sink.js';
 import { makeProviders, networkFor } from '../providers.js';
+import { createAgent } from '../wire/loggregator.js';
 import type { CellParts } from './cell.js';
 import type { CellConfig } from './config.js';
-import { createDroplets } from './images/droplets.js';
+import { createImageMaker } from './images/maker.js';
 import { makeStager } from './stager.js';
 import { CellContainers } from './store/cell-containers.js';
 
-/** For a cell that sends its logs nowhere. */
-const NOWHERE: Sink = { log: () => undefined, metrics: () => undefined };
+/** How long the last lines may take to leave. */
+const FLUSH_MS = 2_000;
 
 export async function makeCellParts(
   config: CellConfig,
@@ -34,7 +37,8 @@ export async function makeCellParts(
 ): Promise<CellParts> {
   const { home, owner, provider: name, network, external_address: address } = config;
   const paths = homePaths(home);
-  const sink = NOWHERE;
+  const agent = await loggregatorOf(config, { clock, log });
+  const sink = agent ?? nowhere;
   const store = new ImageStore(paths.images);
   const catalogue = new KernelCatalogue({ dir: paths.kernels, clock, log });
   // Nothing of ours runs yet: whatever is temporary is left over.
@@ -63,7 +67,10 @@ export async function makeCellParts(
   const containers: CellContainers = new CellContainers({
     ...{ owner, provider: name, home, executor, sink, clock, log, words: createWords(config.cell_id) },
     ...{ address, publish_address: isOurs(address) ? address : '0.0.0.0' },
-    images: createDroplets({ store, fetcher, dir: join(home, 'droplets') }),
+    images: await createImageMaker({
+      ...{ store, fetcher, home, arch: process.arch === 'arm64' ? 'aarch64' : 'x86_64' },
+      ...(config.compose_at_start ? { compose: composeFrom(config) } : {}),
+    }),
     ...(staging ? { stager: staging.stager } : {}),
     network: async () => ({
       mode: network.mode === 'auto' ? await (mode ??= networkFor(provider)) : network.mode,
@@ -91,6 +98,21 @@ export async function makeCellParts(
       providers.close();
     },
   };
+}
+
+async function loggregatorOf(
+  { loggregator, identities }: CellConfig,
+  tools: { clock: Clock; log: Log },
+): Promise<LoggregatorSink | undefined> {
+  if (!loggregator) return undefined;
+  const tls = await readIdentity(identities.loggregator, 'loggregator');
+  const agent = createAgent(loggregator.address, tls, loggregator.server_name);
+  return createLoggregatorSink(createIngress({ agent, ...tools }));
+}
+
+function composeFrom({ compose_base }: CellConfig): { base?: string; path: string } {
+  const path = process.env['PATH'] ?? '';
+  return compose_base === undefined ? { path } : { base: compose_base, path };
 }
 
 /** False: routers reach us through an address that is translated on the way. */
