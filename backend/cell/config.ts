@@ -124,10 +124,10 @@ export const cellSchema = z.strictObject({
   download_cache_mb: z.number().int().min(1).default(10_240),
   /** Images are made on this cell for what no stager of ours has made one for. */
   compose_at_start: z.boolean().default(false),
-  /** Present: staging tasks are carried out here, in sandboxes. Absent: they are refused. */
-  staging: stagingSchema.optional(),
   /** Root file system, unpacked, on which those are made; default: this host's own programs. */
   compose_base: path.optional(),
+  /** Present: staging tasks are carried out here, in sandboxes. Absent: they are refused. */
+  staging: stagingSchema.optional(),
   /** State of this cell: records, images, machines. Relative: to this file. */
   home: path,
   network: configSchema.shape.network,

@@ -94,6 +94,7 @@ export async function makeCellParts(
     close: async () => {
       await executor.close();
       await fetcher.close();
+      await agent?.close(FLUSH_MS);
       await staging?.close();
       providers.close();
     },
