@@ -106,6 +106,7 @@ export async function makeCellParts(
       await sink.close(FLUSH_MS);
       await executor.close();
       await fetcher.close();
+      await agent?.close(FLUSH_MS);
       await staging?.close();
       providers.close();
     },
