@@ -1,7 +1,11 @@
+import type { Clock } from '../../core/clock.js';
+import type { Log } from '../../core/log.js';
 import type { ContainerUsage } from '../cell/containers.js';
 import type { LogConfig, MetricsConfig } from '../cell/model.js';
 import { logItems, metricItems, sourceOf, type Source } from './envelope.js';
-import type { Ingress, IngressStats } from './ingress.js';
+import type { Identity } from '../wire/bbs.js';
+import { createAgent } from '../wire/loggregator.js';
+import { createIngress, type Ingress, type IngressStats } from './ingress.js';
 import type { LogStream, Sink } from './sink.js';
 
 /** The sink of a cell that has a Loggregator agent. */
@@ -9,6 +13,20 @@ export interface LoggregatorSink extends Sink {
   stats(): IngressStats;
   /** Sends what is queued, for at most `timeout_ms`; what comes later is dropped. */
   close(timeout_ms: number): Promise<void>;
+}
+
+/** What every Loggregator agent's certificate is made out to. */
+const AGENT_NAME = 'metron';
+
+/** `address`: `host:port` of the agent, 127.0.0.1:3458 on a foundation's machine; `tls`: PEM texts. */
+export function connectLoggregator(options: {
+  address: string;
+  tls: Identity;
+  clock: Clock;
+  log: Log;
+}): LoggregatorSink {
+  const { address, tls, clock, log } = options;
+  return createLoggregatorSink(createIngress({ agent: createAgent(address, tls, AGENT_NAME), clock, log }));
 }
 
 export function createLoggregatorSink(ingress: Ingress): LoggregatorSink {

@@ -2,9 +2,7 @@ import { afterEach, expect, test } from '@jest/globals';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { createIngress } from '../../../backend/logs/ingress.js';
-import { createLoggregatorSink } from '../../../backend/logs/loggregator.js';
-import { createAgent } from '../../../backend/wire/loggregator.js';
+import { connectLoggregator } from '../../../backend/logs/loggregator.js';
 import { systemClock } from '../../../core/clock.js';
 import { noLog } from '../../../core/log.js';
 import { createGateway, createStore, serveIngress, type GatewayOptions } from '../../../localcf/logcache/index.js';
@@ -31,8 +29,7 @@ test('what a cell says is read as cf reads it, field by field', async () => {
   const tls = { ca: ca.cert, ...(await makeLeaf(ca, { names: ['metron'] })) };
   const server = await serveIngress({ tls, take: (envelopes) => store.put(envelopes) });
   open.push(() => server.close());
-  const agent = createAgent(server.address, tls, 'metron');
-  const sink = createLoggregatorSink(createIngress({ agent, clock: systemClock, log: noLog }));
+  const sink = connectLoggregator({ address: server.address, tls, clock: systemClock, log: noLog });
   const tags = { source_id: 'app', instance_id: '3', process_id: 'p' };
   sink.log(
     { guid: 'app', index: 3, source: 'CELL', tags, bytes_per_second: -1 },

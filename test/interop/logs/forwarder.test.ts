@@ -65,8 +65,11 @@ describePeer('The real forwarder agent and log-cache', ALL_PEERS, () => {
   }
 
   async function until(what: string, done: () => Promise<boolean>): Promise<void> {
-    for (const deadline = Date.now() + 60_000; !(await done()); await delay(50))
+    const deadline = Date.now() + 60_000;
+    while (!(await done())) {
       if (Date.now() > deadline) throw new Error(`not within 60 s: ${what}`);
+      await delay(50);
+    }
   }
 
   /** All of a source, a page at a time, as `cf` reads. */
