@@ -30,11 +30,10 @@ const NOWHERE: Sink = { log: () => undefined, metrics: () => undefined };
 
 export async function makeCellParts(
   config: CellConfig,
-  { clock, log }: { clock: Clock; log: Log },
+  { clock, log, sink = NOWHERE }: { clock: Clock; log: Log; sink?: Sink },
 ): Promise<CellParts> {
   const { home, owner, provider: name, network, external_address: address } = config;
   const paths = homePaths(home);
-  const sink = NOWHERE;
   const store = new ImageStore(paths.images);
   const catalogue = new KernelCatalogue({ dir: paths.kernels, clock, log });
   // Nothing of ours runs yet: whatever is temporary is left over.
