@@ -18,11 +18,9 @@ import { lrpOrder } from '../convert/desired-lrp.js';
 import { taskOrder } from '../convert/task.js';
 import { createWords } from '../convert/words.js';
 import { importShippedKernels } from '../kernels.js';
-import { createIngress } from '../logs/ingress.js';
-import { createLoggregatorSink, type LoggregatorSink } from '../logs/loggregator.js';
+import { connectLoggregator, type LoggregatorSink } from '../logs/loggregator.js';
 import { nowhere, type Sink } from '../logs/sink.js';
 import { makeProviders, networkFor } from '../providers.js';
-import { createAgent } from '../wire/loggregator.js';
 import type { CellParts } from './cell.js';
 import type { CellConfig } from './config.js';
 import { createImageMaker, noteDirs } from './images/maker.js';
@@ -35,7 +33,7 @@ const PRUNE_MS = 60 * 60_000;
 
 export async function makeCellParts(
   config: CellConfig,
-  { clock, log }: { clock: Clock; log: Log },
+  { clock, log, sink = NOWHERE }: { clock: Clock; log: Log; sink?: Sink },
 ): Promise<CellParts> {
   const { home, owner, provider: name, network, external_address: address } = config;
   const paths = homePaths(home);
@@ -103,10 +101,9 @@ export async function makeCellParts(
     },
     close: async () => {
       closing.abort();
-      await sink.close(FLUSH_MS);
       await executor.close();
       await fetcher.close();
-      await agent?.close(FLUSH_MS);
+      await sink.close(FLUSH_MS);
       await staging?.close();
       providers.close();
     },
@@ -120,8 +117,7 @@ async function makeSink(
 ): Promise<Sink & Pick<LoggregatorSink, 'close'>> {
   if (!loggregator) return { ...nowhere, close: () => Promise.resolve() };
   const tls = await readIdentity(identities.loggregator, 'loggregator');
-  const agent = createAgent(loggregator.address, tls, loggregator.server_name);
-  return createLoggregatorSink(createIngress({ agent, clock, log }));
+  return connectLoggregator({ ...loggregator, tls, clock, log });
 }
 
 function composeOptions({ compose_base }: CellConfig): { base?: string; path: string } {

@@ -22,11 +22,13 @@ const AGENT_NAME = 'metron';
 export function connectLoggregator(options: {
   address: string;
   tls: Identity;
+  /** In the agent's certificate. */
+  server_name?: string;
   clock: Clock;
   log: Log;
 }): LoggregatorSink {
-  const { address, tls, clock, log } = options;
-  return createLoggregatorSink(createIngress({ agent: createAgent(address, tls, AGENT_NAME), clock, log }));
+  const { address, tls, server_name = AGENT_NAME, clock, log } = options;
+  return createLoggregatorSink(createIngress({ agent: createAgent(address, tls, server_name), clock, log }));
 }
 
 export function createLoggregatorSink(ingress: Ingress): LoggregatorSink {

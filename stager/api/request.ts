@@ -15,7 +15,7 @@ export const requestSchema = z.looseObject({
   timeout: z.number().int().default(0),
   log_guid: z.string().default(''),
   lifecycle: z.string().default(''),
-  lifecycle_data: z.unknown(),
+  lifecycle_data: z.unknown().optional(),
   completion_callback: z.string().default(''),
   isolation_segment: z.string().nullish(),
 });

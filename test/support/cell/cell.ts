@@ -102,7 +102,8 @@ export async function startCell(options: CellOptions): Promise<Cell> {
   return cell;
 }
 
-function configOf(options: CellOptions, rep: number, admin: number): Record<string, unknown> {
+/** Of its configuration file. */
+export function configOf(options: CellOptions, rep: number, admin: number): Record<string, unknown> {
   const { diego, home, cell_id } = options;
   const identity = { ca_file: diego.certs.ca, cert_file: diego.certs.cert, key_file: diego.certs.key };
   return {
