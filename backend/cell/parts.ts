@@ -33,11 +33,12 @@ const PRUNE_MS = 60 * 60_000;
 
 export async function makeCellParts(
   config: CellConfig,
-  { clock, log, sink = NOWHERE }: { clock: Clock; log: Log; sink?: Sink },
+  { clock, log, sink: given }: { clock: Clock; log: Log; sink?: Sink },
 ): Promise<CellParts> {
   const { home, owner, provider: name, network, external_address: address } = config;
   const paths = homePaths(home);
-  const sink = await makeSink(config, { clock, log });
+  const agent = await connectAgent(config, { clock, log });
+  const sink = given ?? agent ?? nowhere;
   const store = new ImageStore(paths.images);
   const catalogue = new KernelCatalogue({ dir: paths.kernels, clock, log });
   // Nothing of ours runs yet: whatever is temporary is left over.
@@ -103,7 +104,7 @@ export async function makeCellParts(
       closing.abort();
       await executor.close();
       await fetcher.close();
-      await sink.close(FLUSH_MS);
+      await agent?.close(FLUSH_MS);
       await staging?.close();
       providers.close();
     },
@@ -111,11 +112,11 @@ export async function makeCellParts(
 }
 
 /** Where lines and metrics go; a cell without an agent keeps them to itself. */
-async function makeSink(
+async function connectAgent(
   { loggregator, identities }: CellConfig,
   { clock, log }: { clock: Clock; log: Log },
-): Promise<Sink & Pick<LoggregatorSink, 'close'>> {
-  if (!loggregator) return { ...nowhere, close: () => Promise.resolve() };
+): Promise<LoggregatorSink | undefined> {
+  if (!loggregator) return undefined;
   const tls = await readIdentity(identities.loggregator, 'loggregator');
   return connectLoggregator({ ...loggregator, tls, clock, log });
 }
