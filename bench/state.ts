@@ -3,7 +3,7 @@
  *   starts_s      from the first desire to the last instance RUNNING in the BBS, through auction, /work, claim and start
  *   state_p99_ms  GET /state over mutual TLS, one connection; `state_ratio` against a bare HTTPS server that sends the
  *                 same bytes, asked in turn with ours
- *   bulk_ms       the slowest bulk pass the cell reports
+ *   bulk_ms       the slowest of three bulk passes over them, as the cell reports
  *   rss_mb        the cell's largest resident memory
  */
 import { execFile } from 'node:child_process';
@@ -26,6 +26,7 @@ const exec = promisify(execFile);
 const APPS = 10;
 const INSTANCES = 100;
 const ASKED = 600;
+const PASSES = 3;
 const options = parseArgs({ runs: 1 });
 const root = process.cwd();
 const home = await mkdtemp(join(tmpdir(), 'uk-bench-'));
@@ -50,7 +51,7 @@ async function main(): Promise<Record<string, number>> {
     provider: 'fake',
     memory_mb: 1_000_000,
     containers: 2_000,
-    config: { disk_mb: 10_000_000, polling_interval: '2s', log_level: 'debug' },
+    config: { disk_mb: 10_000_000, polling_interval: '5s', log_level: 'debug' },
   });
   undo.push(() => cell.close());
 
@@ -67,6 +68,14 @@ async function main(): Promise<Record<string, number>> {
   }
   const starts_s = (performance.now() - began) / 1_000;
 
+  const before = (await passesOf(cell.log)).length;
+  let passes: number[] = [];
+  // The first may have begun while instances were still coming.
+  while (passes.length < PASSES + 1) {
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    passes = (await passesOf(cell.log)).slice(before);
+  }
+
   const body = (await cell.ask('GET', `${cell.rep_url}/state`)).text;
   const bare = createServer({ ...tls, requestCert: true }, (_request, response) => response.end(body));
   bare.listen(0, '127.0.0.1');
@@ -78,21 +87,23 @@ async function main(): Promise<Record<string, number>> {
     ours.push(await timed(() => cell.ask('GET', `${cell.rep_url}/state`)));
     baseline.push(await timed(() => cell.ask('GET', bareUrl)));
   }
-  const text = await readFile(cell.log, 'utf8');
-  const passes = [
-    ...text.matchAll(/"duration_ms":(\d+)[^\n]*cell\.bulk-done|cell\.bulk-done[^\n]*"duration_ms":(\d+)/g),
-  ];
   const status = await readFile(`/proc/${cell.pid}/status`, 'utf8');
   return {
     state_p99_ms: round(percentile(ours, 0.99), 1),
     state_ms: round(median(ours), 2),
     state_ratio: round(median(ours) / median(baseline), 2),
-    bulk_ms: Math.max(...passes.slice(-3).map(([, a, b]) => Number(a ?? b))),
+    bulk_ms: Math.max(...passes.slice(1)),
     starts_s: round(starts_s, 1),
     rss_mb: round(Number(/VmHWM:\s+(\d+)/.exec(status)?.[1]) / 1024),
     lrps: up,
     runs: ASKED,
   };
+}
+
+/** Milliseconds of each bulk pass that the cell told of. */
+async function passesOf(log: string): Promise<number[]> {
+  const lines = (await readFile(log, 'utf8')).split('\n').filter((line) => line.includes('cell.bulk-done'));
+  return lines.map((line) => Number(/"duration_ms":(\d+)/.exec(line)?.[1]));
 }
 
 /** The sample, built and packed once; every instance shares its image. */

@@ -72,9 +72,9 @@ export function createBbs(options: BbsOptions): Bbs {
     const giveUp = (): void => call.abort(signal?.reason);
     signal?.throwIfAborted();
     signal?.addEventListener('abort', giveUp, { once: true });
-    let late = false;
+    const late = new AbortController();
     const limit = setTimeout(() => {
-      late = true;
+      late.abort();
       call.abort();
     }, timeout_ms);
     try {
@@ -91,7 +91,7 @@ export function createBbs(options: BbsOptions): Bbs {
     } catch (err) {
       signal?.throwIfAborted();
       if (err instanceof HttpStatus) throw err;
-      const words = late ? `no reply within ${timeout_ms} ms` : messageOf(err);
+      const words = late.signal.aborted ? `no reply within ${timeout_ms} ms` : messageOf(err);
       throw new UnikError('peer_unreachable', `BBS ${url}${path}: ${words}`, { cause: err });
     } finally {
       clearTimeout(limit);

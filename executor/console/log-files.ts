@@ -5,6 +5,7 @@
 import { open, readdir, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasCode } from '../../core/errors.js';
+import { readSome } from '../../core/read-some.js';
 import type { Key, LogLine } from '../model.js';
 import type { ConsolePosition } from '../providers/provider.js';
 import { LineCutter } from './lines.js';
@@ -39,7 +40,6 @@ export async function listFiles(dir: string): Promise<string[]> {
 /** Reads one file as it grows. */
 export class FileReader {
   readonly #cutter = new LineCutter(0, MAX_STORED_BYTES);
-  readonly #buffer = Buffer.allocUnsafe(64 * 1024);
   #offset = 0;
   /** The end of the last whole line. */
   wholeBytes = 0;
@@ -59,11 +59,10 @@ export class FileReader {
   /** The lines up to what is now the end. */
   async *rest(): AsyncGenerator<StoredLine | FileHead> {
     for (;;) {
-      const { bytesRead } = await this.file.read(this.#buffer, 0, this.#buffer.length, this.#offset);
+      const { buffer, bytesRead } = await readSome(this.file, this.#offset);
       if (bytesRead === 0) return;
       this.#offset += bytesRead;
-      // A copy, because the cutter may hold on to it while we read on.
-      for (const line of this.#cutter.push(Buffer.from(this.#buffer.subarray(0, bytesRead)))) {
+      for (const line of this.#cutter.push(buffer.subarray(0, bytesRead))) {
         this.wholeBytes = line.end;
         const value = parseLine(line.text);
         if (value) yield value;

@@ -34,7 +34,7 @@ const namesSchema = z.record(z.string(), z.string().regex(digestPattern));
 export class ImageStore implements ImageSource {
   readonly #dir: string;
   /** Root files whose every byte was read and found right, with what tells that they are as they were then. */
-  readonly #sound = new Map<string, string>();
+  readonly #sound = new Map<string, { state: string; verified: Promise<unknown> }>();
   /** Changes of names one after the other. */
   #names: Promise<unknown> = Promise.resolve();
 
@@ -57,9 +57,17 @@ export class ImageStore implements ImageSource {
     const root = join(image.dir, image.root.file);
     const { ino, size, mtimeNs } = await stat(root, { bigint: true });
     const state = `${ino}:${size}:${mtimeNs}`;
-    if (this.#sound.get(root) !== state) {
-      await this.verify(image.digest);
-      this.#sound.set(root, state);
+    let known = this.#sound.get(root);
+    if (known?.state !== state) {
+      // Kept while it is read, so that a thousand starts of one image read it once.
+      known = { state, verified: this.verify(image.digest) };
+      this.#sound.set(root, known);
+    }
+    try {
+      await known.verified;
+    } catch (err) {
+      if (this.#sound.get(root) === known) this.#sound.delete(root);
+      throw err;
     }
     return image;
   }

@@ -1,3 +1,4 @@
+import { readSome } from '../../../core/read-some.js';
 import type { StreamName } from '../../model.js';
 import type { ConsoleChunk, ConsolePosition } from '../provider.js';
 import { FILES } from './args.js';
@@ -10,7 +11,6 @@ export const STREAM_FILES = { kernel: FILES.serial, stdout: FILES.out, stderr: F
 >;
 const STREAMS = Object.keys(STREAM_FILES) as StreamName[];
 
-const CHUNK = 64 * 1024;
 /** The kernel tells us about writes; should it not (a full queue), we look anyway. */
 const TICK_MS = 30_000;
 
@@ -55,7 +55,7 @@ async function* rest(folder: MachineFolder, stream: StreamName, start: number): 
   if (!file) return;
   try {
     for (let at = start; ;) {
-      const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(CHUNK), 0, CHUNK, at);
+      const { buffer, bytesRead } = await readSome(file, at);
       if (bytesRead === 0) return;
       at += bytesRead;
       yield { stream, bytes: buffer.subarray(0, bytesRead), end: at };
