@@ -1,31 +1,23 @@
 /**
- * Time to stage the same bits twice on one cell, through sandbox, lifecycle and uploads: cold, with nothing on the cell
- * and no build cache; and cached, with the lifecycle unpacked already and the build cache of the first time. In between
- * nothing is kept: each run has a cell of its own. Medians. The image must be the same both times.
+ * Time to stage the same bits, a Go program, twice on one cell, through sandbox, lifecycle and uploads: cold, with
+ * nothing on the cell and no build cache; and cached, with the lifecycle unpacked already and the build cache of the
+ * first time. Nothing is kept from run to run: each has a cell of its own. Medians. The image must be the same always.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { extract } from 'tar-stream';
 import { StagingBench } from '../test/support/staging/bench.js';
+import { APPS } from '../test/support/fixture-apps.js';
 import { ownLifecycle, zipOf } from '../test/support/staging/bits.js';
 import { startOrigin, type Origin, type Upload } from '../test/support/staging/origin.js';
 import { stagingTask } from '../test/support/staging/task.js';
-import { generateApp } from './support/generate-app.js';
 import { median, parseArgs, round } from './support/report.js';
 
-/** Of the application. */
-const MB = 20;
-
-const options = parseArgs({ runs: 5 });
-const work = await mkdtemp(join(tmpdir(), 'uk-stage-'));
+const options = parseArgs({ runs: 3 });
 const origin = await startOrigin();
 try {
-  const app = join(work, 'app');
-  const files = generateApp(app, MB);
-  const bits = origin.add('app.zip', await zipOf(app));
+  const bits = origin.add('app.zip', await zipOf(join(APPS, 'go')));
   const lifecycle = origin.add('lifecycle.tgz', await ownLifecycle());
   const times: { cold: number[]; cached: number[] } = { cold: [], cached: [] };
   const digests = new Set<string>();
@@ -46,13 +38,12 @@ try {
   const [cold, cached] = [median(times.cold), median(times.cached)];
   const report = {
     ...{ ratio_cached: round(cached / cold, 3), cold_ms: round(cold), cached_ms: round(cached) },
-    ...{ runs: options.runs, app_mb: MB, files, digest: [...digests][0] },
+    ...{ runs: options.runs, digest: [...digests][0] },
   };
   if (!options.json) console.log(`staged again in ${report.cached_ms} ms, at first in ${report.cold_ms} ms`);
   console.log(JSON.stringify({ stage: report }));
 } finally {
   origin.close();
-  await rm(work, { recursive: true, force: true });
 }
 
 async function stage(

@@ -102,7 +102,7 @@ async function unpackZip(path: string, folder: SafeFolder, signal: AbortSignal):
   const zip = await openPromise(path, { lazyEntries: true, autoClose: false });
   const batch: Promise<void>[] = [];
   // Each entry of a batch listens.
-  setMaxListeners(2 * AT_ONCE, signal);
+  setMaxListeners(0, signal);
   try {
     for await (const entry of zip.eachEntry()) {
       signal.throwIfAborted();
