@@ -97,6 +97,15 @@ export const cellSchema = z.strictObject({
     lock_ttl: lasting('15s'),
     heartbeat: lasting('5s'),
   }),
+  /** The Loggregator agent that takes logs and metrics. Absent: `cf logs` shows nothing. */
+  loggregator: z
+    .strictObject({
+      address: z.string().regex(/^.+:\d+$/, 'must be HOST:PORT'),
+      ...ownIdentity,
+      /** Name in the agent's certificate. */
+      server_name: z.string().min(1).default('metron'),
+    })
+    .optional(),
   stacks: z.array(word).min(1).default(['unik']),
   provider: z.enum(PROVIDERS).default('qemu'),
   /** What all machines together may use; `auto`: what the host has, less what it needs itself. */
@@ -113,8 +122,12 @@ export const cellSchema = z.strictObject({
   retry_interval: lasting('5s'),
   /** What downloads that come again may take on disk. */
   download_cache_mb: z.number().int().min(1).default(10_240),
+  /** How many images that nothing runs are kept. */
+  spare_images: z.number().int().min(0).default(20),
   /** Images are made on this cell for what no stager of ours has made one for. */
   compose_at_start: z.boolean().default(false),
+  /** A root file system that such images build on. Absent: this host's own programs. Relative: to this file. */
+  compose_base: path.optional(),
   /** Present: staging tasks are carried out here, in sandboxes. Absent: they are refused. */
   staging: stagingSchema.optional(),
   /** State of this cell: records, images, machines. Relative: to this file. */
@@ -126,8 +139,8 @@ export const cellSchema = z.strictObject({
 
 export type CellFile = z.output<typeof cellSchema>;
 export type CellConfig = Omit<CellFile, 'memory_mb' | 'disk_mb' | 'containers' | 'rep_url' | 'tls'> & {
-  /** Of the doors, towards the BBS, towards Locket. */
-  identities: Record<'tls' | 'bbs' | 'locket', IdentityFiles>;
+  /** Of the doors, towards the BBS, Locket, the Loggregator agent. */
+  identities: Record<'tls' | 'bbs' | 'locket' | 'loggregator', IdentityFiles>;
   owner: string;
   rep_url: string;
   /** Older field of the presence; nobody calls it. */
@@ -140,17 +153,22 @@ const MOST_CONTAINERS = 250;
 /** Reads and completes the configuration. Throws config_invalid naming file and key. */
 export async function loadCellConfig(file: string): Promise<CellConfig> {
   const { memory_mb, disk_mb, containers, rep_url, tls, ...rest } = parseCellConfig(await read(file), file);
-  const { cell_id, external_address, listen_addr, admin_addr, bbs, locket } = rest;
+  const { cell_id, external_address, listen_addr, admin_addr, bbs, locket, loggregator } = rest;
   const address = external_address.includes(':') ? `[${external_address}]` : external_address;
   const home = resolve(dirname(file), rest.home);
-  const { staging } = rest;
+  const { staging, compose_base } = rest;
+  const base = compose_base === undefined ? {} : { compose_base: resolve(dirname(file), compose_base) };
   const rootfs = staging?.rootfs === undefined ? {} : { rootfs: resolve(dirname(file), staging.rootfs) };
   return {
     ...rest,
     ...(staging ? { staging: { ...staging, ...rootfs } } : {}),
+    ...base,
     home,
     owner: `${rest.deployment}/${cell_id}`,
-    identities: { tls, bbs: filesOf(bbs, tls), locket: filesOf(locket, tls) },
+    identities: {
+      ...{ tls, bbs: filesOf(bbs, tls), locket: filesOf(locket, tls) },
+      loggregator: loggregator ? filesOf(loggregator, tls) : tls,
+    },
     rep_url: rep_url ?? `https://${address}:${listen_addr.port}`,
     rep_address: `http://${address}:${admin_addr.port}`,
     capacity: {

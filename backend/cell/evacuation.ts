@@ -40,8 +40,8 @@ export async function evacuate(options: EvacuationOptions, signal: AbortSignal):
     });
   }
   await emptied(options, clock.now() + grace_ms, signal);
-  // Rows of what was ended just now.
-  await reconciler.pass();
+  // Rows of what was ended just now. A machine that does not end is no reason to stay.
+  await Promise.race([reconciler.pass(), clock.sleep(grace_ms, signal)]);
 }
 
 async function emptied({ containers, clock }: EvacuationOptions, until: number, signal: AbortSignal): Promise<boolean> {

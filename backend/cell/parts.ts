@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { networkInterfaces } from 'node:os';
 import type { Clock } from '../../core/clock.js';
+import { messageOf } from '../../core/errors.js';
 import { homePaths } from '../../core/home.js';
 import type { Log } from '../../core/log.js';
 import { readIdentity } from '../../core/tls.js';
@@ -17,23 +18,27 @@ import { lrpOrder } from '../convert/desired-lrp.js';
 import { taskOrder } from '../convert/task.js';
 import { createWords } from '../convert/words.js';
 import { importShippedKernels } from '../kernels.js';
-import type { Sink } from '../logs/sink.js';
+import { connectLoggregator, type LoggregatorSink } from '../logs/loggregator.js';
+import { nowhere, type Sink } from '../logs/sink.js';
 import { makeProviders, networkFor } from '../providers.js';
 import type { CellParts } from './cell.js';
 import type { CellConfig } from './config.js';
-import { createDroplets } from './images/droplets.js';
+import { createImageMaker, noteDirs } from './images/maker.js';
+import { pruneImages } from './images/prune.js';
 import { makeStager } from './stager.js';
 import { CellContainers } from './store/cell-containers.js';
 
-/** For a cell that sends its logs nowhere. */
-const NOWHERE: Sink = { log: () => undefined, metrics: () => undefined };
+const FLUSH_MS = 2_000;
+const PRUNE_MS = 60 * 60_000;
 
 export async function makeCellParts(
   config: CellConfig,
-  { clock, log, sink = NOWHERE }: { clock: Clock; log: Log; sink?: Sink },
+  { clock, log, sink: given }: { clock: Clock; log: Log; sink?: Sink },
 ): Promise<CellParts> {
   const { home, owner, provider: name, network, external_address: address } = config;
   const paths = homePaths(home);
+  const agent = await connectAgent(config, { clock, log });
+  const sink = given ?? agent ?? nowhere;
   const store = new ImageStore(paths.images);
   const catalogue = new KernelCatalogue({ dir: paths.kernels, clock, log });
   // Nothing of ours runs yet: whatever is temporary is left over.
@@ -58,11 +63,22 @@ export async function makeCellParts(
     tls: await readIdentity(config.identities.tls, 'tls'),
   });
   const staging = config.staging && (await makeStager(config, config.staging, { fetcher, clock, log }));
+  const images = await createImageMaker({
+    ...{ store, fetcher, home, arch: 'x86_64' },
+    ...(config.compose_at_start ? { compose: composeOptions(config) } : {}),
+  });
+  const prune = async (): Promise<void> => {
+    const used = new Set(executor.list().map(({ spec }) => spec.image));
+    const inUse = (digest: string): boolean => used.has(digest);
+    const gone = await pruneImages({ store, dirs: noteDirs(home), keep: config.spare_images, inUse, now: clock.now() });
+    if (gone.length > 0) log.info({ images: gone.length }, 'images.pruned');
+  };
+  const closing = new AbortController();
   let mode: ReturnType<typeof networkFor> | undefined;
   const containers: CellContainers = new CellContainers({
     ...{ owner, provider: name, home, executor, sink, clock, log, words: createWords(config.cell_id) },
     ...{ address, publish_address: isOurs(address) ? address : '0.0.0.0' },
-    images: createDroplets({ store, fetcher, dir: join(home, 'droplets') }),
+    images,
     ...(staging ? { stager: staging.stager } : {}),
     network: async () => ({
       mode: network.mode === 'auto' ? await (mode ??= networkFor(provider)) : network.mode,
@@ -82,14 +98,44 @@ export async function makeCellParts(
     sweep: async () => {
       const { length } = await executor.gc(owner);
       if (length > 0) log.info({ machines: length }, 'gc.done');
+      void every(PRUNE_MS, prune, { clock, log }, closing.signal);
     },
     close: async () => {
+      closing.abort();
       await executor.close();
       await fetcher.close();
+      await agent?.close(FLUSH_MS);
       await staging?.close();
       providers.close();
     },
   };
+}
+
+/** Where lines and metrics go; a cell without an agent keeps them to itself. */
+async function connectAgent(
+  { loggregator, identities }: CellConfig,
+  { clock, log }: { clock: Clock; log: Log },
+): Promise<LoggregatorSink | undefined> {
+  if (!loggregator) return undefined;
+  const tls = await readIdentity(identities.loggregator, 'loggregator');
+  return connectLoggregator({ ...loggregator, tls, clock, log });
+}
+
+function composeOptions({ compose_base }: CellConfig): { base?: string; path: string } {
+  return { path: process.env['PATH'] ?? '', ...(compose_base === undefined ? {} : { base: compose_base }) };
+}
+
+/** Works now and after every pause, until the signal. */
+async function every(
+  ms: number,
+  work: () => Promise<void>,
+  { clock, log }: { clock: Clock; log: Log },
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    await work().catch((err: unknown) => log.warn({ reason: messageOf(err) }, 'cell.upkeep-failed'));
+    await clock.sleep(ms, signal).catch(() => undefined);
+  }
 }
 
 /** False: routers reach us through an address that is translated on the way. */

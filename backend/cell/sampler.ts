@@ -57,8 +57,9 @@ export class Sampler {
         if (!usage) return;
         const sample = { usage, cpu_fraction: cpuFraction(usage, this.#samples.get(guid)?.usage) };
         next.set(guid, sample);
-        const metrics = containers.get(guid)?.order?.metrics;
-        if (metrics) sink.metrics(metrics, usage, sample.cpu_fraction * 100);
+        const { reservation, order } = containers.get(guid) ?? {};
+        const logs = reservation?.kind === 'lrp' ? order?.logs : undefined;
+        if (order) sink.metrics(order.metrics, usage, sample.cpu_fraction * 100, logs);
       } catch (err) {
         log.warn({ guid, reason: messageOf(err) }, 'cell.usage-unknown');
       }

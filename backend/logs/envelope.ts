@@ -5,6 +5,7 @@
 import type { ContainerUsage } from '../cell/containers.js';
 import type { MetricsConfig } from '../cell/model.js';
 import type { Common, Outgoing } from '../wire/loggregator.js';
+import { messagesOf } from './messages.js';
 import type { LogStream } from './sink.js';
 
 /** Whose lines they are, as readers ask for them. */
@@ -19,9 +20,6 @@ export interface Item extends Outgoing {
   /** Epoch milliseconds. */
   at: number;
 }
-
-/** The longest payload of one envelope, in bytes; a longer line becomes several. */
-export const MAX_PAYLOAD = 61_440;
 
 /** What every envelope of a cell says of itself. */
 const ORIGIN = 'rep';
@@ -40,24 +38,8 @@ export function sourceOf(config: MetricsConfig, sourceType?: string): Source | u
 /** None for an empty line; several where `text` holds line ends or is too long. */
 export function logItems(source: Source, line: { stream: LogStream; text: string; at: number }): Item[] {
   const type = line.stream === 'err' ? 'ERR' : 'OUT';
-  return payloads(line.text).map((payload) => ({ source, at: line.at, log: { payload, type } }));
-}
-
-/** Text to payloads: split at `\n` and `\r`, empty ones left out, cut between characters where too long. */
-export function payloads(text: string, max = MAX_PAYLOAD): Buffer[] {
-  const found: Buffer[] = [];
-  for (const line of /[\n\r]/.test(text) ? text.split(/[\n\r]/) : [text]) {
-    let rest = Buffer.from(line);
-    while (rest.length > max) {
-      let at = max;
-      // Not inside a character: its further bytes are 10xxxxxx.
-      while (at > max - 3 && ((rest[at] ?? 0) & 0xc0) === 0x80) at--;
-      found.push(rest.subarray(0, at));
-      rest = rest.subarray(at);
-    }
-    if (rest.length > 0) found.push(rest);
-  }
-  return found;
+  const texts = line.text.includes('\n') ? line.text.split('\n') : [line.text];
+  return texts.flatMap(messagesOf).map((text) => ({ source, at: line.at, log: { payload: Buffer.from(text), type } }));
 }
 
 /** What an LRP's log limit lets pass, and what passed. Bytes per second; `limit` -1: no limit. */

@@ -1,7 +1,11 @@
+import type { Clock } from '../../core/clock.js';
+import type { Log } from '../../core/log.js';
 import type { ContainerUsage } from '../cell/containers.js';
 import type { LogConfig, MetricsConfig } from '../cell/model.js';
 import { logItems, metricItems, sourceOf, type Source } from './envelope.js';
-import type { Ingress, IngressStats } from './ingress.js';
+import type { Identity } from '../wire/bbs.js';
+import { createAgent } from '../wire/loggregator.js';
+import { createIngress, type Ingress, type IngressStats } from './ingress.js';
 import type { LogStream, Sink } from './sink.js';
 
 /** The sink of a cell that has a Loggregator agent. */
@@ -9,6 +13,22 @@ export interface LoggregatorSink extends Sink {
   stats(): IngressStats;
   /** Sends what is queued, for at most `timeout_ms`; what comes later is dropped. */
   close(timeout_ms: number): Promise<void>;
+}
+
+/** What every Loggregator agent's certificate is made out to. */
+const AGENT_NAME = 'metron';
+
+/** `address`: `host:port` of the agent, 127.0.0.1:3458 on a foundation's machine; `tls`: PEM texts. */
+export function connectLoggregator(options: {
+  address: string;
+  tls: Identity;
+  /** In the agent's certificate. */
+  server_name?: string;
+  clock: Clock;
+  log: Log;
+}): LoggregatorSink {
+  const { address, tls, server_name = AGENT_NAME, clock, log } = options;
+  return createLoggregatorSink(createIngress({ agent: createAgent(address, tls, server_name), clock, log }));
 }
 
 export function createLoggregatorSink(ingress: Ingress): LoggregatorSink {
@@ -45,13 +65,19 @@ export function createLoggregatorSink(ingress: Ingress): LoggregatorSink {
 
 const MAX_SOURCES = 2_000;
 
+interface Cached {
+  /** Of the configuration, when the source was made. */
+  tags: object;
+  source: Source | undefined;
+}
+
 /** One Source for each configuration and source type, as long as the configuration's object lives. */
 class SourceCache {
-  readonly #of = new WeakMap<MetricsConfig, Map<string | undefined, { tags: object; source: Source | undefined }>>();
+  readonly #of = new WeakMap<MetricsConfig, Map<string | undefined, Cached>>();
 
   of(config: MetricsConfig, type?: string): Source | undefined {
     let types = this.#of.get(config);
-    if (!types) this.#of.set(config, (types = new Map()));
+    if (!types) this.#of.set(config, (types = new Map<string | undefined, Cached>()));
     const had = types.get(type);
     // Tags are replaced, not changed, when an LRP is updated.
     if (had && had.tags === config.tags) return had.source;

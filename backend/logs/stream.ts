@@ -54,7 +54,7 @@ export class Stream {
     while (!this.#hasEnded) {
       const inFlight = this.#inFlight;
       await this.#change();
-      if (inFlight === this.#inFlight && !this.#hasEnded) {
+      if (inFlight === this.#inFlight && !this.hasEnded) {
         this.cancel();
         return new Error(`no answer within ${this.stall_ms} ms`);
       }

@@ -1,7 +1,7 @@
 /**
  * What a cell does about one guid: container, mode and what the BBS was seen to hold in; what to tell the BBS out.
  * Pure. Follows Diego's rep (`generator/internal/{ordinary_lrp,evacuation_lrp,task}_processor.go`,
- * `generator/generator.go`), except where docs/adr/0008-keep-until-told.md says why not.
+ * `generator/generator.go`), except where docs/adr/0009-keep-until-told.md says why not.
  */
 import type { Container, LrpIdentity, NetInfo } from '../cell/model.js';
 import type { BbsErrorType } from '../wire/bbs.js';

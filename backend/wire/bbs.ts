@@ -1,7 +1,7 @@
 /** Client of the BBS: protobuf over mutual TLS (code.cloudfoundry.org/bbs `client.go`). */
 import { Pool } from 'undici';
 import type { Clock } from '../../core/clock.js';
-import { UnikError } from '../../core/errors.js';
+import { messageOf, UnikError } from '../../core/errors.js';
 import type { Messages } from '../../protos/generated.js';
 import { BBS_ROUTES, type BbsCall } from './bbs-routes.js';
 import { decode, encode, type MessageName, type Sent } from './codec.js';
@@ -67,14 +67,23 @@ export function createBbs(options: BbsOptions): Bbs {
   });
 
   async function once(path: string, body: Buffer, { trace, signal }: CallOptions): Promise<Buffer> {
-    const limit = AbortSignal.timeout(timeout_ms);
+    // By hand: a signal of AbortSignal.any would hang on the caller's for as long as that lives.
+    const call = new AbortController();
+    const giveUp = (): void => call.abort(signal?.reason);
+    signal?.throwIfAborted();
+    signal?.addEventListener('abort', giveUp, { once: true });
+    let late = false;
+    const limit = setTimeout(() => {
+      late = true;
+      call.abort();
+    }, timeout_ms);
     try {
       const reply = await pool.request({
         method: 'POST',
         path,
         body,
         headers: { 'content-type': 'application/x-protobuf', ...(trace ? { 'x-vcap-request-id': trace } : {}) },
-        signal: signal ? AbortSignal.any([signal, limit]) : limit,
+        signal: call.signal,
       });
       const bytes = Buffer.from(await reply.body.arrayBuffer());
       if (reply.statusCode === 200) return bytes;
@@ -82,12 +91,11 @@ export function createBbs(options: BbsOptions): Bbs {
     } catch (err) {
       signal?.throwIfAborted();
       if (err instanceof HttpStatus) throw err;
-      const words = limit.aborted
-        ? `no reply within ${timeout_ms} ms`
-        : err instanceof Error
-          ? err.message
-          : String(err);
+      const words = late ? `no reply within ${timeout_ms} ms` : messageOf(err);
       throw new UnikError('peer_unreachable', `BBS ${url}${path}: ${words}`, { cause: err });
+    } finally {
+      clearTimeout(limit);
+      signal?.removeEventListener('abort', giveUp);
     }
   }
 

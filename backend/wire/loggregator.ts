@@ -113,6 +113,8 @@ export function createAgent(address: string, tls: Identity, server_name: string)
     'grpc.initial_reconnect_backoff_ms': 100,
     'grpc.max_reconnect_backoff_ms': 2_000,
     'grpc.enable_retries': 0,
+    // Otherwise a batch counts as taken when it is in this buffer, and a megabyte of one source delays all others.
+    'grpc.per_rpc_retry_buffer_size': 0,
   });
   return {
     ready: (deadline, signal) =>

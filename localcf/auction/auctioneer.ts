@@ -87,9 +87,12 @@ export function createAuctioneer(parts: AuctioneerParts): Auctioneer {
   function hold(one: Queued, late: Answers['late']): boolean {
     const waiting = new Set([...(one.waiting ?? late.keys())].filter((cell_id) => late.has(cell_id)));
     if (waiting.size === 0) return false;
-    const first = [...waiting].map((cell_id) => late.get(cell_id)?.then(() => cell_id));
-    void Promise.race(first).then((cell_id) => {
-      if (cell_id !== undefined) waiting.delete(cell_id);
+    const answers = [...waiting].map(async (cell_id) => {
+      await late.get(cell_id);
+      return cell_id;
+    });
+    void Promise.race(answers).then((cell_id) => {
+      waiting.delete(cell_id);
       add([{ ...one, waiting }]);
     });
     return true;

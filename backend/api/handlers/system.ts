@@ -9,6 +9,7 @@ export function systemHandlers(parts: Parts): Pick<Handlers, Names> {
   return {
     info: async () => {
       const accelerator = parts.accelerator();
+      const { memory_mb, disk_mb, machines } = executor.capacity();
       return {
         stack: parts.stack,
         version: parts.version,
@@ -19,7 +20,7 @@ export function systemHandlers(parts: Parts): Pick<Handlers, Names> {
         started_at: parts.started_at,
         provider: parts.provider,
         ...(accelerator !== undefined ? { accelerator } : {}),
-        capacity: executor.capacity(),
+        capacity: { memory_mb, disk_mb, machines },
       };
     },
     openapi: async () => openapi(parts.version),

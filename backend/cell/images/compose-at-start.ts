@@ -15,8 +15,8 @@ import type { Download, RunOrder } from '../model.js';
 import { addArchive } from './archive.js';
 import type { BaseTree } from './base-tree.js';
 import { fetched, type Fetched, type Fetcher, type ImageMaker } from './droplets.js';
-import { knownImage, type Note } from './notes.js';
 import { SharedWork } from '../../../core/shared-work.js';
+import { knownImage, type Note } from './notes.js';
 import { StartFailure } from './start-failure.js';
 
 export interface ComposerDeps {

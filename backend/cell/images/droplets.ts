@@ -7,8 +7,8 @@ import { unpackDroplet } from '../../../executor/images/droplet.js';
 import type { ImageStore } from '../../../executor/images/store.js';
 import { copyFailure, createFailed, downloadFailure } from '../../convert/outcome.js';
 import type { Download, RunOrder } from '../model.js';
-import { knownImage, type Note } from './notes.js';
 import { SharedWork } from '../../../core/shared-work.js';
+import { knownImage, type Note } from './notes.js';
 import { StartFailure } from './start-failure.js';
 
 /** Brings a download to this host: `stager/actions/fetch.ts` makes one. */

@@ -119,7 +119,11 @@ function roll(draft: Draft, slot: Slot, { key, instance, running, mine }: Mine):
 
 function putEvacuating(draft: Draft, key: LrpKey, instance: InstanceKey, running: RunningInstance): Lrp {
   const old = draft.state.lrp(key.process_guid, key.index, 'EVACUATING');
-  if (old) return alter(draft, old, asRunning(instance, running));
+  if (old) {
+    // As in Diego, a later call changes neither of these two.
+    const { routable, availability_zone } = old;
+    return alter(draft, old, asRunning(instance, { ...running, routable, availability_zone }));
+  }
   return draft.putLrp({ ...newRow(draft, key, 'EVACUATING'), ...asRunning(instance, running) });
 }
 

@@ -11,8 +11,8 @@ export function timesOf(unit_ms: number, patience_ms: number): { quick: Times; q
     kick_ms: unit_ms / 2,
     stale_ms: unit_ms,
     backoff_ms: unit_ms,
-    expire_pending_ms: 2 * unit_ms,
-    expire_completed_ms: 2 * unit_ms,
+    expire_pending_ms: 4 * unit_ms,
+    expire_completed_ms: 3 * unit_ms,
     patience_ms,
   };
   return { quick, quiet: { ...quick, converge_ms: NEVER_MS, kick_ms: NEVER_MS } };

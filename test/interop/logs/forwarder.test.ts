@@ -50,13 +50,14 @@ describePeer('The real forwarder agent and log-cache', ALL_PEERS, () => {
     return sink;
   }
 
-  const say = (sink: LoggregatorSink, app: string, n: number): void =>
+  function say(sink: LoggregatorSink, app: string, n: number): void {
     sink.log(config(app), {
       source: 'APP/PROC/WEB',
       stream: n % 10 ? 'out' : 'err',
       text: `line ${n}`,
       at: Date.now(),
     });
+  }
 
   async function count(app: string): Promise<number> {
     const { body } = await getJson(`${real.gateway}/api/v1/meta`);
@@ -64,8 +65,11 @@ describePeer('The real forwarder agent and log-cache', ALL_PEERS, () => {
   }
 
   async function until(what: string, done: () => Promise<boolean>): Promise<void> {
-    for (const deadline = Date.now() + 60_000; !(await done()); await delay(50))
+    const deadline = Date.now() + 60_000;
+    while (!(await done())) {
       if (Date.now() > deadline) throw new Error(`not within 60 s: ${what}`);
+      await delay(50);
+    }
   }
 
   /** All of a source, a page at a time, as `cf` reads. */

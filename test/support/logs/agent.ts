@@ -53,7 +53,7 @@ export async function makeAgent(): Promise<TestAgent> {
 export async function until(done: () => boolean, timeout_ms = 10_000): Promise<void> {
   const deadline = Date.now() + timeout_ms;
   while (!done()) {
-    if (Date.now() > deadline) throw new Error(`did not come true within ${timeout_ms} ms: ${done}`);
+    if (Date.now() > deadline) throw new Error(`did not come true within ${timeout_ms} ms: ${String(done)}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }

@@ -59,11 +59,15 @@ export const crashCases: Case[] = [
     async steps(t) {
       const cell = await t.cell();
       const guid = await t.desire();
-      await crashes(t, cell, guid, 3);
+      await crashes(t, cell, guid, 2);
+      await t.work(cell, guid, 3);
+      const third = t.instance(guid);
+      await cell.claim(third);
       const crashed = Date.now();
+      await cell.crash(third);
       const [, , , fourth] = await t.work(cell, guid, 4, t.times.backoff_ms + t.times.patience_ms);
-      expect((fourth?.at ?? 0) - crashed).toBeGreaterThan(t.times.backoff_ms - 200);
-      expect((fourth?.at ?? 0) - crashed).toBeLessThan(t.times.backoff_ms + 2 * t.times.converge_ms + 1_500);
+      expect((fourth?.at ?? 0) - crashed).toBeGreaterThanOrEqual(t.times.backoff_ms);
+      expect((fourth?.at ?? 0) - crashed).toBeLessThan(t.times.backoff_ms + 2 * t.times.converge_ms + 3_000);
       expect(await t.only(guid)).toMatchObject({ state: 'UNCLAIMED', crash_count: 3 });
       const one = t.instance(guid);
       await cell.claim(one);

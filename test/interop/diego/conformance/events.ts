@@ -167,6 +167,7 @@ export const eventCases: Case[] = [
       const old = await t.cell();
       const { guid } = await t.running([old]);
       const spare = await t.cell();
+      await t.noticed();
       const stream = await t.events('lrp_instances');
       await old.withdraw();
       await t.work(spare, guid);

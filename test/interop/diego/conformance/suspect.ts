@@ -14,6 +14,7 @@ async function suspect(t: Bench): Promise<{ old: TestCell; spare: TestCell; one:
   const { guid, on } = await t.running([old]);
   const one = on[0]?.one ?? t.instance(guid);
   const spare = await t.cell();
+  await t.noticed();
   await old.withdraw();
   await t.rows(guid, 'is suspect', (rows) => shape(rows).includes('SUSPECT RUNNING'));
   await t.work(spare, guid);
@@ -92,6 +93,7 @@ export const suspectCases: Case[] = [
       await t.work(old, guid);
       await old.claim(t.instance(guid));
       const spare = await t.cell();
+      await t.noticed();
       await old.withdraw();
       await t.work(spare, guid);
       expect(shape(await t.lrps(guid))).toEqual(['ORDINARY UNCLAIMED', 'SUSPECT CLAIMED']);
