@@ -8,7 +8,7 @@ import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { extract } from 'tar-stream';
 import { StagingBench } from '../test/support/staging/bench.js';
-import { APPS } from '../test/support/fixture-apps.js';
+import { root } from '../test/support/unik.js';
 import { ownLifecycle, zipOf } from '../test/support/staging/bits.js';
 import { startOrigin, type Origin, type Upload } from '../test/support/staging/origin.js';
 import { stagingTask } from '../test/support/staging/task.js';
@@ -17,7 +17,7 @@ import { median, parseArgs, round } from './support/report.js';
 const options = parseArgs({ runs: 3 });
 const origin = await startOrigin();
 try {
-  const bits = origin.add('app.zip', await zipOf(join(APPS, 'go')));
+  const bits = origin.add('app.zip', await zipOf(join(root, 'test/fixtures/apps/go')));
   const lifecycle = origin.add('lifecycle.tgz', await ownLifecycle());
   const times: { cold: number[]; cached: number[] } = { cold: [], cached: [] };
   const digests = new Set<string>();
