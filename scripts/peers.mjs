@@ -31,6 +31,7 @@ export const PEERS = {
   auctioneer: { why: notOffered },
   'route-emitter': { why: notOffered },
   'vizzini.test': { why: notOffered },
+  'lifecycle-builder': { why: notOffered },
   grace: { why: notOffered },
   cfdot: { why: notOffered },
   gorouter: { why: notOffered },

@@ -62,7 +62,7 @@ export async function makeCellParts(
     ...{ folder: join(home, 'downloads'), max_bytes: config.download_cache_mb * 2 ** 20, clock, log },
     tls: await readIdentity(config.identities.tls, 'tls'),
   });
-  const staging = config.staging && (await makeStager(config, config.staging, { fetcher, clock, log }));
+  const staging = config.staging && (await makeStager(config, config.staging, { fetcher, kernels, clock, log }));
   const images = await createImageMaker({
     ...{ store, fetcher, home, arch: 'x86_64' },
     ...(config.compose_at_start ? { compose: composeOptions(config) } : {}),

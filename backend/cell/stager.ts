@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Clock } from '../../core/clock.js';
 import type { Log } from '../../core/log.js';
 import { readIdentity } from '../../core/tls.js';
+import type { KernelEntry } from '../../executor/kernels/kernel.js';
 import type { Fetcher } from '../../stager/actions/fetch.js';
 import { createUploader } from '../../stager/actions/upload.js';
 import { Bubblewrap } from '../../stager/sandbox/bubblewrap.js';
@@ -19,10 +20,19 @@ const MAX_ENTRIES = 500_000;
 /** Where this process finds bubblewrap and what else makes a sandbox. */
 const HOST_PATH = '/usr/sbin:/usr/bin:/sbin:/bin';
 
+export interface StagerParts {
+  fetcher: Fetcher;
+  /** Of this cell: what staging may make images for. */
+  kernels: readonly Pick<KernelEntry, 'abi'>[];
+  clock: Clock;
+  log: Log;
+}
+
+/** The stager of a cell; `close` when all tasks have ended. */
 export async function makeStager(
   { home, identities, network }: Pick<CellConfig, 'home' | 'identities' | 'network'>,
   staging: StagingConfig,
-  { fetcher, clock, log }: { fetcher: Fetcher; clock: Clock; log: Log },
+  { fetcher, kernels, clock, log }: StagerParts,
 ): Promise<{ stager: Stager; close: () => Promise<void> }> {
   const place = join(home, 'staging');
   await mkdir(place, { recursive: true, mode: 0o700 });
@@ -40,11 +50,14 @@ export async function makeStager(
   const stager = createStager({
     ...{ folder, sandbox, trees, fetcher, uploader, clock, log },
     network: networkOf(staging, network.deny),
-    env: { PATH: staging.path, LANG: 'C.UTF-8', ...staging.env },
+    env: { PATH: staging.path, LANG: 'C.UTF-8', UNIK_KERNELS: abisOf(kernels), ...staging.env },
     ...{ output_bytes: staging.output_mb * 2 ** 20, wall_ms: staging.timeout },
   });
   return { stager, close: () => uploader.close() };
 }
+
+const abisOf = (kernels: StagerParts['kernels']): string =>
+  [...new Set(kernels.map(({ abi }) => abi))].sort().join(',');
 
 function networkOf({ proxy, network, deny }: StagingConfig, always: readonly string[]): SandboxNetwork {
   if (proxy) return { kind: 'proxy', ...proxy };

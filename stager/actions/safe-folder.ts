@@ -1,5 +1,5 @@
 import { createWriteStream } from 'node:fs';
-import { link, lstat, mkdir, rm, symlink } from 'node:fs/promises';
+import { link, lstat, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join, normalize } from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -33,16 +33,25 @@ export class SafeFolder {
     signal: AbortSignal,
   ): Promise<void> {
     const path = await this.#place(this.#inside(name));
-    const left = this.#left;
     const measure = new Transform({
-      transform(chunk: Buffer, _encoding, done) {
-        left.bytes -= chunk.length;
-        if (left.bytes >= 0) done(null, chunk);
-        else done(new UnikError('archive_invalid', `unpacked it is larger than allowed, at ${JSON.stringify(name)}`));
+      transform: (chunk: Buffer, _encoding, done) => {
+        try {
+          this.#take(name, chunk.length);
+          done(null, chunk);
+        } catch (err) {
+          done(err as Error);
+        }
       },
     });
     const to = createWriteStream(path, { flags: 'wx', mode: (mode ?? 0o644) & 0o777 });
     await pipeline(content, measure, to, { signal });
+  }
+
+  /** A small file, whole: streams cost several times what writing it does. */
+  async bytes(name: string, mode: number | undefined, content: Uint8Array): Promise<void> {
+    this.#take(name, content.length);
+    const path = await this.#place(this.#inside(name));
+    await writeFile(path, content, { flag: 'wx', mode: (mode ?? 0o644) & 0o777 });
   }
 
   symlink(name: string, target: string): void {
@@ -65,6 +74,12 @@ export class SafeFolder {
     for (const { name, make } of this.#links) placed.push({ path: await this.#place(name), make });
     // Two links of one name: the last counts, as for files.
     for (const { path, make } of new Map(placed.map((one) => [one.path, one])).values()) await make(path);
+  }
+
+  #take(name: string, bytes: number): void {
+    this.#left.bytes -= bytes;
+    if (this.#left.bytes >= 0) return;
+    throw new UnikError('archive_invalid', `unpacked it is larger than allowed, at ${JSON.stringify(name)}`);
   }
 
   #inside(name: string): string {

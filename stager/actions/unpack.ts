@@ -1,10 +1,12 @@
+import { setMaxListeners } from 'node:events';
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { PassThrough, type Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { extract, type Header } from 'tar-stream';
-import { openPromise } from 'yauzl';
+import { openPromise, type Entry, type ZipFile } from 'yauzl';
 import { hasCode, messageOf, toUnikError, UnikError } from '../../core/errors.js';
 import { SafeFolder } from './safe-folder.js';
 
@@ -74,14 +76,16 @@ async function unpackTar(path: string, kind: Kind, folder: SafeFolder, signal: A
 }
 
 async function unpackEntry(
-  { name, type, mode, linkname }: Header,
+  { name, type, mode, linkname, size }: Header,
   content: Readable,
   folder: SafeFolder,
   signal: AbortSignal,
 ): Promise<void> {
   if (type === 'directory') await folder.directory(name);
-  else if (type === 'file' || type === 'contiguous-file') await folder.file(name, mode, content, signal);
-  else if (type === 'symlink') folder.symlink(name, linkname);
+  else if (type === 'file' || type === 'contiguous-file') {
+    if (size <= SMALL) await folder.bytes(name, mode, await buffer(content));
+    else await folder.file(name, mode, content, signal);
+  } else if (type === 'symlink') folder.symlink(name, linkname);
   else if (type === 'link') folder.hardlink(name, linkname);
   else throw new UnikError('archive_invalid', `${JSON.stringify(name)} is a ${type}`);
 }
@@ -89,26 +93,49 @@ async function unpackEntry(
 const S_IFMT = 0o170000;
 const S_IFLNK = 0o120000;
 const MAX_LINK = 4096;
+/** Files up to this many bytes are read whole. */
+const SMALL = 64 * 1024;
+/** Entries of a zip at once: most of the time of a small one is spent on waiting. */
+const AT_ONCE = 16;
 
 async function unpackZip(path: string, folder: SafeFolder, signal: AbortSignal): Promise<void> {
   const zip = await openPromise(path, { lazyEntries: true, autoClose: false });
+  const batch: Promise<void>[] = [];
+  // Each entry of a batch listens.
+  setMaxListeners(0, signal);
   try {
     for await (const entry of zip.eachEntry()) {
       signal.throwIfAborted();
-      const name = entry.fileName;
-      // The upper half is a Unix mode, where the archive was made on Unix; 0 otherwise.
-      const mode = entry.externalFileAttributes >>> 16;
-      if (name.endsWith('/')) {
-        await folder.directory(name);
-        continue;
-      }
-      const content = await zip.openReadStreamPromise(entry);
-      if ((mode & S_IFMT) === S_IFLNK) folder.symlink(name, await textOf(content, name));
-      else await folder.file(name, mode === 0 ? 0o644 : mode, content, signal);
+      batch.push(unpackZipEntry(zip, entry, folder, signal));
+      if (batch.length === AT_ONCE) await allOf(batch.splice(0));
     }
+    await allOf(batch.splice(0));
   } finally {
+    await Promise.allSettled(batch);
     zip.close();
   }
+}
+
+async function unpackZipEntry(zip: ZipFile, entry: Entry, folder: SafeFolder, signal: AbortSignal): Promise<void> {
+  const name = entry.fileName;
+  // The upper half is a Unix mode, where the archive was made on Unix; 0 otherwise.
+  const mode = entry.externalFileAttributes >>> 16;
+  if (name.endsWith('/')) return folder.directory(name);
+  const content = await zip.openReadStreamPromise(entry);
+  if ((mode & S_IFMT) === S_IFLNK) {
+    folder.symlink(name, await textOf(content, name));
+    return;
+  }
+  const kept = mode === 0 ? 0o644 : mode;
+  // What is longer than its entry says is an error of the stream.
+  if (entry.uncompressedSize <= SMALL) await folder.bytes(name, kept, await buffer(content));
+  else await folder.file(name, kept, content, signal);
+}
+
+/** Waits for all, also when one fails: nothing may go on behind the caller's back. */
+async function allOf(jobs: readonly Promise<void>[]): Promise<void> {
+  const failed = (await Promise.allSettled(jobs)).find((end) => end.status === 'rejected');
+  if (failed) throw failed.reason;
 }
 
 async function textOf(content: Readable, name: string): Promise<string> {

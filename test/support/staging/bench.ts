@@ -37,7 +37,7 @@ export class StagingBench {
         network: { mode: 'none', deny: [], dns: [], guest_subnet: '10.201.0.0/16', link_subnet: '10.202.0.0/16' },
       },
       stagingSchema.parse({ network: 'off', accounts: ACCOUNTS, ...staging }),
-      { fetcher, ...deps },
+      { fetcher, kernels: [], ...deps },
     );
     const cell = await CellBench.open({ stager, words: createWords('cell-1') });
     return new StagingBench(home, cell, async () => {
