@@ -99,7 +99,11 @@ async function readDocument(dir: string): Promise<Image> {
   try {
     text = await readFile(join(dir, 'image.json'), 'utf8');
   } catch (err) {
-    throw new UnikError('image_invalid', 'the droplet holds no unikernel image: it was staged for another stack, run `cf restage`', { cause: err });
+    throw new UnikError(
+      'image_invalid',
+      'the droplet holds no unikernel image: it was staged for another stack, run `cf restage`',
+      { cause: err },
+    );
   }
   try {
     return imageSchema.parse(JSON.parse(text));

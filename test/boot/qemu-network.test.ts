@@ -39,7 +39,7 @@ const never = new AbortController().signal;
       neighbour = await Neighbour.start();
       listener = createServer((peer) => peer.end()).listen(0, '0.0.0.0');
       await once(listener, 'listening');
-    }, 120_000);
+    }, 300_000);
     afterEach(async () => {
       for (const handle of await provider.list(OWNER)) await provider.destroy(handle);
       expect(await leftovers(home)).toEqual([]);

@@ -3,6 +3,8 @@ import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
+import { claimSlot } from '../../executor/providers/qemu/claim.js';
+import { until } from './unik.js';
 
 /** Addresses of a host that machines may reach: documentation ranges, and where clouds keep their metadata. */
 export const NEIGHBOUR = {
@@ -32,9 +34,14 @@ const SERVICES = `
 
 /** A second host, in a namespace of its own, beside this one. Needs root. */
 export class Neighbour {
-  private constructor(private readonly child: ChildProcessByStdio<Writable, Readable, null>) {}
+  private constructor(
+    private readonly child: ChildProcessByStdio<Writable, Readable, null>,
+    private readonly letGo: () => void,
+  ) {}
 
   static async start(): Promise<Neighbour> {
+    // Its addresses are fixed: suites that run side by side have it one after the other.
+    const letGo = await until('the neighbour to be free', () => claimSlot(0, 'neighbour'), 240_000);
     const child = spawn(
       'unshare',
       ['--net', 'sh', '-c', 'echo there; read go; exec "$0" -e "$1"', process.execPath, SERVICES],
@@ -59,7 +66,7 @@ export class Neighbour {
     await execa('ip', ['route', 'add', NEIGHBOUR.metadata, 'via', NEIGHBOUR.address]);
     child.stdin.write('go\n');
     await once(lines, 'line');
-    return new Neighbour(child);
+    return new Neighbour(child, letGo);
   }
 
   /** What it gets for this URL; throws what curl says. */
@@ -73,5 +80,6 @@ export class Neighbour {
     if (this.child.exitCode === null) await once(this.child, 'exit');
     // Its end of the cable goes with its namespace, a moment later; this one would otherwise linger.
     await execa('ip', ['link', 'del', 'unikt0'], { reject: false });
+    this.letGo();
   }
 }

@@ -22,6 +22,7 @@ const PROGRAMS = [
   ...['bash', 'sh', 'dash', 'busybox', 'curl', 'wget', 'nc', 'tar', 'gzip', 'unzip', 'sed', 'grep', 'egrep', 'fgrep'],
   ...['awk', 'mawk', 'find', 'xargs', 'ps', 'pgrep', 'pkill', 'free', 'top', 'uptime', 'hostname', 'getent', 'ldd'],
   ...['which', 'ip', 'ss', 'openssl', 'diff', 'cmp', 'file', 'less', 'more', 'kill', 'mount', 'su', 'setpriv'],
+  ...['fusermount'],
   // coreutils
   ...['[', 'arch', 'b2sum', 'base32', 'base64', 'basename', 'cat', 'chgrp', 'chmod', 'chown', 'cksum', 'comm', 'cp'],
   ...['csplit', 'cut', 'date', 'dd', 'df', 'dir', 'dirname', 'du', 'echo', 'env', 'expand', 'expr', 'factor', 'false'],

@@ -172,7 +172,11 @@ describePeer('unikernels under the real Diego', ['postgres', 'locket', 'bbs', 'a
 
   test('the egress rules of the LRP hold', async () => {
     const process_guid = 'walled';
-    await control.desire({ process_guid, droplet, egress: [{ protocol: 'tcp', destinations: ['192.0.2.0/24'], port_range: { start: 1, end: 65_535 } }] });
+    await control.desire({
+      process_guid,
+      droplet,
+      egress: [{ protocol: 'tcp', destinations: ['192.0.2.0/24'], port_range: { start: 1, end: 65_535 } }],
+    });
     const [lrp] = await control.running(process_guid, 1);
     if (!lrp) throw new Error('none');
     const bbsPort = new URL(diego.bbs_url).port;

@@ -116,7 +116,7 @@ if (!isRoot) console.log('skipped: what lies beyond this host is a second host b
   let neighbour: Neighbour;
   beforeAll(async () => {
     neighbour = await Neighbour.start();
-  });
+  }, 300_000);
   afterAll(() => neighbour.stop());
   const [to] = NEIGHBOUR.ports;
 

@@ -8,13 +8,13 @@ import * as fs from 'node:fs';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { unpackDroplet } from '../../executor/images/droplet.js';
-import { ImageStore } from '../../executor/images/store.js';
-import { packTar } from '../../stager/pack-tar.js';
-import { bareRoot } from '../support/bare-root.js';
-import { buildpackIn, stagingFolders } from '../support/buildpack.js';
-import { APPS, EXPECTED } from '../support/fixture-apps.js';
-import { fetchUntil200, freePort, makeUnik, processesOf, type Unik } from '../support/unik.js';
+import { unpackDroplet } from '../../../executor/images/droplet.js';
+import { ImageStore } from '../../../executor/images/store.js';
+import { packTar } from '../../../stager/pack-tar.js';
+import { bareRoot } from '../../support/bare-root.js';
+import { buildpackIn, stagingFolders } from '../../support/buildpack.js';
+import { APPS, EXPECTED } from '../../support/fixture-apps.js';
+import { fetchUntil200, freePort, makeUnik, processesOf, type Unik } from '../../support/unik.js';
 
 const USER = 2000;
 
