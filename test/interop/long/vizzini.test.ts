@@ -53,7 +53,9 @@ describePeer('Diego’s acceptance suite', PEERS, () => {
 
   test('every spec that needs nothing a unikernel lacks passes', async () => {
     const focus = process.env['UNIK_VIZZINI_FOCUS'];
-    const specs = await runVizzini({ diego, router_url: router.url, ...(focus ? { focus: [focus] } : {}) });
+    const minutes = process.env['UNIK_VIZZINI_MINUTES'];
+    const limit = minutes === undefined ? {} : { timeout_ms: Number(minutes) * 60_000 };
+    const specs = await runVizzini({ diego, router_url: router.url, ...(focus ? { focus: [focus] } : {}), ...limit });
     const lacking = (name: string): string | undefined =>
       Object.entries(ABSENT).find(([, pattern]) => pattern.test(name))?.[0];
     const ran = specs.filter(({ state }) => state !== 'skipped');
