@@ -13,7 +13,7 @@ import { startRealDiego, type RealDiego } from '../../support/diego/real.js';
 import { describePeer } from '../../support/peers.js';
 import { fetchUntil200, makeUnik, processesOf, until, type Unik } from '../../support/unik.js';
 
-/** A foundation's outage is a minute; `npm run interop -- long` has that length. */
+/** A foundation's outage is a minute: test/interop/long/outages.test.ts has that length. */
 const OUTAGE_MS = Number(process.env['UNIK_OUTAGE_MS'] ?? 8_000);
 
 describePeer('a cell through outages', ['postgres', 'locket', 'bbs', 'auctioneer'], () => {
