@@ -5,16 +5,17 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../core/clock.js';
 import type { Log } from '../../core/log.js';
+import type { Journal } from '../journal.js';
 import { Draft } from './draft.js';
 import type { Hub } from './hub.js';
-import type { Journal } from './journal.js';
+import type { Entry } from './entries.js';
 import { Refusal, type CellPresence, type Effect } from './model.js';
 import type { Policy } from './rules/policy.js';
 import type { State } from './state.js';
 
 export interface EngineParts {
   state: State;
-  journal: Journal;
+  journal: Journal<Entry>;
   hub: Hub;
   policy: Policy;
   clock: Clock;

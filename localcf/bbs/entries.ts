@@ -2,6 +2,7 @@
 import { decode, encode, type MessageName } from '../../backend/wire/codec.js';
 import { UnikError } from '../../core/errors.js';
 import type { Messages } from '../../protos/generated.js';
+import type { Lines } from '../journal.js';
 import type { LockRow } from '../locket/table.js';
 import type { Change, Lrp } from './model.js';
 
@@ -28,7 +29,6 @@ function unpack<K extends keyof typeof ROWS>(put: K, row: string): Messages[(typ
   return decode(ROWS[put], Buffer.from(row, 'base64'));
 }
 
-/** `name` is told where a line is none of ours. */
 export function readEntries(text: string, name: string): Entry[] {
   return text
     .split('\n')
@@ -60,3 +60,5 @@ function readEntry(entry: Entry | { put: keyof typeof ROWS; row: string }): Entr
       return { put, row: unpack(put, row) as LockRow };
   }
 }
+
+export const entryLines: Lines<Entry> = { write: writeEntry, read: readEntries };

@@ -1,14 +1,14 @@
 /** Rows of BBS and Locket with what keeps them: read back from a folder, or in memory only. */
 import type { Clock } from '../../core/clock.js';
 import { LockTable, type TablePolicy } from '../locket/table.js';
-import type { Entry } from './entries.js';
-import { noJournal, openJournal, recover, type Journal } from './journal.js';
+import { noJournal, openJournal, recover, type Journal } from '../journal.js';
+import { entryLines, type Entry } from './entries.js';
 import { State } from './state.js';
 
 export interface Store {
   state: State;
   table: LockTable;
-  journal: Journal;
+  journal: Journal<Entry>;
 }
 
 export interface StoreOptions {
@@ -22,20 +22,23 @@ export interface StoreOptions {
 
 export async function openStore({ folder, clock, locket, rotate_bytes }: StoreOptions): Promise<Store> {
   const state = new State();
-  let journal = noJournal;
+  let journal: Journal<Entry> = noJournal;
   const table = new LockTable(
     () => clock.now(),
     (change) => journal.append([change]),
     locket,
   );
   if (folder !== undefined) {
-    const { entries, generation } = await recover(folder);
+    const { entries, generation } = await recover(folder, entryLines);
     for (const entry of entries) restore(entry, state, table);
     const all = function* (): Generator<Entry> {
       yield* state.rows();
       yield* table.rows();
     };
-    journal = await openJournal({ folder, all, ...(rotate_bytes !== undefined && { rotate_bytes }) }, generation);
+    journal = await openJournal(
+      { folder, lines: entryLines, all, ...(rotate_bytes !== undefined && { rotate_bytes }) },
+      generation,
+    );
   }
   return { state, table, journal };
 }

@@ -3,9 +3,9 @@ import { appendFile, cp, mkdtemp, readdir, readFile, rm, truncate, writeFile } f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../../core/clock.js';
-import type { Entry } from '../../../localcf/bbs/entries.js';
-import { openJournal, recover } from '../../../localcf/bbs/journal.js';
+import { entryLines as lines, type Entry } from '../../../localcf/bbs/entries.js';
 import { openStore } from '../../../localcf/bbs/store.js';
+import { openJournal, recover } from '../../../localcf/journal.js';
 import { LOCKET } from '../../../localcf/locket/table.js';
 
 const folders: string[] = [];
@@ -22,11 +22,11 @@ const none = (): Entry[] => [];
 describe('the journal', () => {
   test('keeps what settled, in order', async () => {
     const folder = await aFolder();
-    const journal = await openJournal({ folder, all: none }, 0);
+    const journal = await openJournal({ folder, lines, all: none }, 0);
     const entries = Array.from({ length: 50 }, (_, n) => domain(`d${n}`));
     for (const entry of entries) journal.append([entry]);
     await journal.settled();
-    expect((await recover(folder)).entries).toEqual(entries);
+    expect((await recover(folder, lines)).entries).toEqual(entries);
     await journal.close();
   });
 
@@ -34,7 +34,7 @@ describe('the journal', () => {
     const folder = await aFolder();
     let syncs = 0;
     const sync = async (): Promise<void> => void (syncs += 1);
-    const journal = await openJournal({ folder, all: none, sync }, 0);
+    const journal = await openJournal({ folder, lines, all: none, sync }, 0);
     for (let n = 0; n < 500; n++) journal.append([domain(`d${n}`)]);
     await journal.settled();
     expect(syncs).toBeLessThan(5);
@@ -43,7 +43,7 @@ describe('the journal', () => {
 
   test('cut at any byte, whole commands are left and the next one does not continue a torn line', async () => {
     const folder = await aFolder();
-    const journal = await openJournal({ folder, all: none }, 0);
+    const journal = await openJournal({ folder, lines, all: none }, 0);
     const commands = [[domain('a'), domain('b')], [{ drop: 'domain', key: 'a' } as const], [domain('ü"\n', Infinity)]];
     for (const command of commands) journal.append(command);
     await journal.settled();
@@ -54,12 +54,12 @@ describe('the journal', () => {
       const copy = await aFolder();
       await writeFile(join(copy, 'journal-0.jsonl'), whole.subarray(0, at));
       const kept = commands.slice(0, ends.filter((end) => end <= at).length).flat();
-      expect((await recover(copy)).entries).toEqual(kept);
-      const again = await openJournal({ folder: copy, all: none }, 0);
+      expect((await recover(copy, lines)).entries).toEqual(kept);
+      const again = await openJournal({ folder: copy, lines, all: none }, 0);
       again.append([domain('next')]);
       await again.settled();
       await again.close();
-      expect((await recover(copy)).entries).toEqual([...kept, domain('next')]);
+      expect((await recover(copy, lines)).entries).toEqual([...kept, domain('next')]);
     }
   });
 
@@ -102,7 +102,10 @@ describe('the journal', () => {
 
   test('that cannot be written answers nothing more', async () => {
     const folder = await aFolder();
-    const journal = await openJournal({ folder, all: none, sync: () => Promise.reject(new Error('no space left')) }, 0);
+    const journal = await openJournal(
+      { folder, lines, all: none, sync: () => Promise.reject(new Error('no space left')) },
+      0,
+    );
     journal.append([domain('a')]);
     await expect(journal.settled()).rejects.toMatchObject({ code: 'disk_full' });
     journal.append([domain('b')]);
@@ -113,8 +116,8 @@ describe('the journal', () => {
   test('with a broken line in its middle is told, not guessed', async () => {
     const folder = await aFolder();
     await appendFile(join(folder, 'journal-0.jsonl'), '[]\n{"put":\n[]\n');
-    await expect(recover(folder)).rejects.toThrow('journal-0.jsonl line 2');
+    await expect(recover(folder, lines)).rejects.toThrow('journal-0.jsonl line 2');
     await truncate(join(folder, 'journal-0.jsonl'), 3);
-    expect((await recover(folder)).entries).toEqual([]);
+    expect((await recover(folder, lines)).entries).toEqual([]);
   });
 });

@@ -6,28 +6,34 @@
  */
 import { open, mkdir, readdir, readFile, rm, truncate, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
-import { hasCode, UnikError } from '../../core/errors.js';
-import { writeFileAtomic } from '../../core/json-file.js';
-import { readEntries, writeEntry, type Entry } from './entries.js';
+import { hasCode, UnikError } from '../core/errors.js';
+import { writeFileAtomic } from '../core/json-file.js';
 
-export interface Journal {
-  append(entries: readonly Entry[]): void;
+/** Changes as lines: `write` ends each with a newline; `name` is told where a line cannot be read. */
+export interface Lines<E> {
+  write(entries: readonly E[]): string;
+  read(text: string, name: string): E[];
+}
+
+export interface Journal<E> {
+  append(entries: readonly E[]): void;
   /** Resolves when all that was appended is on disk. */
   settled(): Promise<void>;
   close(): Promise<void>;
 }
 
 /** Keeps nothing. */
-export const noJournal: Journal = {
+export const noJournal: Journal<unknown> = {
   append: () => undefined,
   settled: async () => undefined,
   close: async () => undefined,
 };
 
-export interface JournalOptions {
+export interface JournalOptions<E> {
   folder: string;
+  lines: Lines<E>;
   /** Everything there is, for a snapshot. */
-  all: () => Iterable<Entry>;
+  all: () => Iterable<E>;
   /** Bytes after which a journal is replaced by a snapshot. */
   rotate_bytes?: number;
   /** For tests: what makes written bytes durable. */
@@ -37,7 +43,7 @@ export interface JournalOptions {
 const NAME = /^(journal|snapshot)-(\d+)\.jsonl$/;
 
 /** What a folder's files tell, oldest first, and the number of the generation to go on with. */
-export async function recover(folder: string): Promise<{ entries: Entry[]; generation: number }> {
+export async function recover<E>(folder: string, lines: Lines<E>): Promise<{ entries: E[]; generation: number }> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const names = (await readdir(folder)).flatMap((name) => {
     const [, kind, n] = NAME.exec(name) ?? [];
@@ -51,8 +57,8 @@ export async function recover(folder: string): Promise<{ entries: Entry[]; gener
   // What is appended next must not continue a torn line.
   if (whole.length < journal.length) await truncate(path, Buffer.byteLength(whole));
   const entries = [
-    ...readEntries(snapshot, `snapshot-${generation}.jsonl`),
-    ...readEntries(whole, `journal-${generation}.jsonl`),
+    ...lines.read(snapshot, `snapshot-${generation}.jsonl`),
+    ...lines.read(whole, `journal-${generation}.jsonl`),
   ];
   for (const { name, n } of names) if (n < generation) await rm(join(folder, name), { force: true });
   return { entries, generation };
@@ -74,8 +80,8 @@ interface Batch {
   reject: (err: unknown) => void;
 }
 
-export async function openJournal(options: JournalOptions, generation: number): Promise<Journal> {
-  const { folder, all, rotate_bytes = 16 * 2 ** 20, sync = (one: FileHandle) => one.datasync() } = options;
+export async function openJournal<E>(options: JournalOptions<E>, generation: number): Promise<Journal<E>> {
+  const { folder, lines, all, rotate_bytes = 16 * 2 ** 20, sync = (one: FileHandle) => one.datasync() } = options;
   let n = generation;
   let file = await openFile(folder, n);
   let bytes = (await file.stat()).size;
@@ -87,7 +93,7 @@ export async function openJournal(options: JournalOptions, generation: number): 
 
   async function rotate(): Promise<void> {
     n += 1;
-    const rows = [...all()].map((entry) => writeEntry([entry])).join('');
+    const rows = [...all()].map((entry) => lines.write([entry])).join('');
     await writeFileAtomic(join(folder, `snapshot-${n}.jsonl`), rows);
     await file.close();
     file = await openFile(folder, n);
@@ -126,7 +132,7 @@ export async function openJournal(options: JournalOptions, generation: number): 
     append(entries) {
       if (entries.length === 0) return;
       waiting ??= newBatch();
-      waiting.text += writeEntry(entries);
+      waiting.text += lines.write(entries);
       last = waiting.done;
       if (!busy) writing = pump();
     },
