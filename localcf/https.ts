@@ -17,16 +17,19 @@ export interface HttpsOptions {
   /** 0: any free one. */
   port: number;
   handle: (request: IncomingMessage, response: ServerResponse) => void;
+  /** Within which a request must have come whole. */
+  request_ms?: number;
 }
 
 const LARGEST_BODY = 64 * 2 ** 20;
 
-export async function listenHttps({ tls, host = '127.0.0.1', port, handle }: HttpsOptions): Promise<HttpsListener> {
+export async function listenHttps(options: HttpsOptions): Promise<HttpsListener> {
+  const { tls, host = '127.0.0.1', port, handle, request_ms = 30_000 } = options;
   const server = createServer({ ...tls, requestCert: true, rejectUnauthorized: true, minVersion: 'TLSv1.2' }, handle);
   // Clients keep connections open between heartbeats and bulk passes.
   server.keepAliveTimeout = 90_000;
   server.headersTimeout = 10_000;
-  server.requestTimeout = 30_000;
+  server.requestTimeout = request_ms;
   await listening(server, host, port);
   const { port: bound } = server.address() as AddressInfo;
   return {

@@ -3,6 +3,8 @@ import type { Clock } from '../../core/clock.js';
 import type { Log } from '../../core/log.js';
 import type { Caller } from './access.js';
 import type { Blobs } from './blobs.js';
+import type { ResourceCache } from './bits/resources.js';
+import type { Diego } from './diego/index.js';
 import type { Jobs } from './jobs.js';
 import type { Store } from './store.js';
 
@@ -36,6 +38,9 @@ export interface Cc {
   config: CcConfig;
   jobs: Jobs;
   blobs: Blobs;
+  /** Files of earlier packages, which `cf push` need not send again. */
+  known_files: ResourceCache;
+  diego: Diego;
   clock: Clock;
   log: Log;
   /** Undefined: no token, or one that does not count. */

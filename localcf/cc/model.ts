@@ -236,6 +236,14 @@ export interface Droplet extends Base {
   metadata: Metadata;
 }
 
+/** What the last build of an app on a stack left for the next. */
+export interface BuildCache extends Base {
+  app_guid: string;
+  stack: string;
+  sha256: string;
+  bytes: number;
+}
+
 export interface Domain extends Base {
   name: string;
   internal: boolean;
@@ -422,6 +430,7 @@ export interface Tables {
   package: Package;
   build: Build;
   droplet: Droplet;
+  build_cache: BuildCache;
   domain: Domain;
   route: Route;
   destination: Destination;

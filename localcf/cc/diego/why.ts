@@ -1,0 +1,13 @@
+import { ERRORS } from '../../../core/errors.js';
+
+/**
+ * Why staging failed, from what the builder wrote: the last line that ends with one of our codes, and what mends it.
+ * Undefined: another buildpack failed, whose lines say it.
+ */
+export function whyOf(lines: readonly string[]): string | undefined {
+  const at = lines.findLastIndex((line) => Object.hasOwn(ERRORS, /\(([a-z_]+)\)\s*$/.exec(line)?.[1] ?? ''));
+  const line = lines[at];
+  if (line === undefined) return undefined;
+  const fix = lines.slice(at + 1, at + 3).find((one) => /^\s*fix: /.test(one));
+  return [line, ...(fix === undefined ? [] : [fix])].map((one) => one.trim()).join('; ');
+}
