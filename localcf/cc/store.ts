@@ -34,7 +34,18 @@ export interface Table<R> {
 
 const TABLES = Object.keys({
   ...{ org: 0, space: 0, quota: 0, role: 0, user: 0, revocation: 0, stack: 0, buildpack: 0, app: 0, process: 0 },
-  ...{ sidecar: 0, package: 0, build: 0, droplet: 0, build_cache: 0, domain: 0, route: 0, destination: 0, job: 0, task: 0 },
+  ...{
+    sidecar: 0,
+    package: 0,
+    build: 0,
+    droplet: 0,
+    build_cache: 0,
+    domain: 0,
+    route: 0,
+    destination: 0,
+    job: 0,
+    task: 0,
+  },
   ...{ deployment: 0, revision: 0, service_instance: 0, service_binding: 0, audit_event: 0, usage_event: 0 },
   ...{ feature_flag: 0, env_group: 0, security_group: 0, isolation_segment: 0 },
 } satisfies Record<TableName, 0>) as TableName[];
