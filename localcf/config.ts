@@ -1,0 +1,72 @@
+/** Options of `unik up`: a JSON file, every key optional. docs/operating.md lists them. */
+import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
+import { messageOf, UnikError } from '../core/errors.js';
+
+const port = z.int().min(0).max(65_535);
+const loopback = '127.0.0.1';
+const tlsFiles = z.strictObject({ ca_file: z.string(), cert_file: z.string(), key_file: z.string() });
+
+export const configSchema = z.strictObject({
+  api: z.strictObject({ host: z.string().default(loopback), port: port.default(8001) }).prefault({}),
+  router: z.strictObject({ host: z.string().default(loopback), port: port.default(8000) }).prefault({}),
+  /** Names below `localhost` lead to this machine without a name server. */
+  apps_domain: z.string().default('apps.localhost'),
+  /** How many cells are started here; 0: none. */
+  cells: z.int().min(0).max(16).default(1),
+  stacks: z.array(z.string().min(1)).min(1).default(['unik', 'unik-qemu']),
+  /** Laid over the generated configuration of each cell (manifests/cell.example.json). */
+  cell: z.record(z.string(), z.unknown()).default({}),
+  /** A Diego of another's, in place of the one inside. Its certificates are then for all. */
+  diego: z
+    .strictObject({
+      bbs_url: z.url({ protocol: /^https$/ }),
+      locket_address: z.string().regex(/^.+:\d+$/, 'must be HOST:PORT'),
+      tls: tlsFiles,
+    })
+    .optional(),
+  /** A log-cache of another's, and the agent that fills it. */
+  logs: z
+    .strictObject({
+      url: z.url({ protocol: /^https?$/ }),
+      agent: z.string().regex(/^.+:\d+$/, 'must be HOST:PORT'),
+    })
+    .optional(),
+  /** A router of another's: cells register there over NATS. */
+  nats: z.array(z.string()).optional(),
+  defaults: z
+    .strictObject({
+      memory_mb: z.int().min(1).default(128),
+      disk_mb: z.int().min(1).default(1024),
+      log_rate_limit: z.int().min(-1).default(1_048_576),
+      health_check_timeout_s: z.int().min(1).default(60),
+      max_health_check_timeout_s: z.int().min(1).default(180),
+      staging_memory_mb: z.int().min(1).default(1024),
+      staging_disk_mb: z.int().min(1).default(4096),
+    })
+    .prefault({}),
+  limits: z
+    .strictObject({
+      package_bytes: z.int().min(1).default(1_610_612_736),
+      buildpack_bytes: z.int().min(1).default(1_610_612_736),
+      droplet_bytes: z.int().min(1).default(2_147_483_648),
+    })
+    .prefault({}),
+  log_level: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
+});
+export type LocalCfConfig = z.output<typeof configSchema>;
+
+/** Throws config_invalid naming file and key. */
+export async function loadConfig(file: string | undefined): Promise<LocalCfConfig> {
+  if (file === undefined) return configSchema.parse({});
+  let value: unknown;
+  try {
+    value = JSON.parse(await readFile(file, 'utf8'));
+  } catch (err) {
+    throw new UnikError('config_invalid', `${file}: ${messageOf(err)}`, { cause: err });
+  }
+  const result = configSchema.safeParse(value);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  throw new UnikError('config_invalid', `${file}: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'is wrong'}`);
+}

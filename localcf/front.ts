@@ -1,0 +1,78 @@
+/** The one address of the platform: API, UAA, log-cache and the web page, told apart by path. */
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { messageOf, UnikError } from '../core/errors.js';
+
+export interface FrontParts {
+  api: RequestListener;
+  uaa: RequestListener;
+  log_cache: RequestListener;
+  /** A browser's `GET /` and everything below `/ui/`; absent: the API answers. */
+  page?: RequestListener | undefined;
+}
+
+export interface Front {
+  url: string;
+  close(): Promise<void>;
+}
+
+export interface FrontOptions {
+  host: string;
+  port: number;
+  parts: FrontParts;
+}
+
+const UAA = /^\/(login|info|oauth|token_keys?|userinfo|check_token|passcode|Users|\.well-known)(\/|\?|$)/;
+const LOG_CACHE = /^\/api\/v1\//;
+/** An upload of a gigabyte on a slow machine. */
+const REQUEST_MS = 3_600_000;
+
+export async function serveFront({ host, port, parts }: FrontOptions): Promise<Front> {
+  const server = createServer((request, response) => {
+    if (!isForUs(request, host)) {
+      response.writeHead(421, { 'content-type': 'text/plain' }).end('this server is not known by that name\n');
+      return;
+    }
+    pick(parts, request)(request, response);
+  });
+  server.requestTimeout = REQUEST_MS;
+  server.headersTimeout = 10_000;
+  server.keepAliveTimeout = 60_000;
+  await listening(server, host, port);
+  const { port: bound } = server.address() as AddressInfo;
+  return {
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${bound}`,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+/**
+ * On loopback only under loopback's names: else a web page of anywhere could, by a name that leads here, speak to us as
+ * if it were ours.
+ */
+function isForUs({ headers }: IncomingMessage, host: string): boolean {
+  if (!/^(127\.|::1$|localhost$)/.test(host)) return true;
+  const name = (headers.host ?? '').replace(/:\d+$/, '').toLowerCase();
+  return /^(127(\.\d+){3}|\[::1\]|localhost|.+\.localhost)$/.test(name);
+}
+
+function pick({ api, uaa, log_cache, page }: FrontParts, { url = '/', method, headers }: IncomingMessage) {
+  if (UAA.test(url)) return uaa;
+  if (LOG_CACHE.test(url)) return log_cache;
+  const wantsPage = url === '/' && (method === 'GET' || method === 'HEAD') && /text\/html/.test(headers.accept ?? '');
+  if (page && (wantsPage || url.startsWith('/ui/') || url === '/ui')) return page;
+  return api;
+}
+
+function listening(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (err) =>
+      reject(new UnikError('port_taken', `cannot listen on ${host}:${port}: ${messageOf(err)}`, { cause: err })),
+    );
+    server.listen(port, host, resolve);
+  });
+}
