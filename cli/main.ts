@@ -26,6 +26,8 @@ process.exitCode = await runCommandLine(
       runCell: async (file, onReady) => (await import('../backend/cell/main.js')).runCell(file, { onReady, onSignal }),
       runStager: async (file, onReady) =>
         (await import('../backend/stager/main.js')).runStager(file, { onReady, onSignal }),
+      runUp: async (options) => (await import('../localcf/main.js')).runUp({ ...options, onSignal }),
+      runDown: async (home) => (await import('../localcf/main.js')).runDown(home),
       doctor: async (home) => (await import('../backend/main.js')).doctor(home),
     },
   },

@@ -13,6 +13,7 @@ import { addLogs } from './commands/logs.js';
 import { addRun } from './commands/run.js';
 import { addStager } from './commands/stager.js';
 import { addTarget } from './commands/target.js';
+import { addUp } from './commands/up.js';
 import { renderError } from './render.js';
 import { print, type Shell } from './shell.js';
 
@@ -36,6 +37,7 @@ export function createProgram(shell: Shell): Command {
     addInspect,
     addImages,
     addCatalogue,
+    addUp,
     addDaemon,
     addCell,
     addStager,

@@ -15,7 +15,28 @@ export interface LocalSide {
   runCell(file: string, onReady: (line: string) => void): Promise<void>;
   /** Serves the classic stager API until a signal. */
   runStager(file: string, onReady: (line: string) => void): Promise<void>;
+  /** Serves a Cloud Foundry until a signal. */
+  runUp(options: UpOptions): Promise<void>;
+  /** Ends it, also what a killed one left; false: there was none. */
+  runDown(home: string): Promise<boolean>;
   doctor(home: string): Promise<DoctorReport>;
+}
+
+/** What a Cloud Foundry on this machine says when it serves. */
+export interface Up {
+  api_url: string;
+  router_url: string;
+  apps_domain: string;
+  admin: { username: string; password: string };
+}
+
+export interface UpOptions {
+  home: string;
+  config?: string;
+  cells?: number;
+  self: string;
+  env: Readonly<Record<string, string | undefined>>;
+  onReady: (up: Up) => void;
 }
 
 /** The world of a command: nothing in `cli` reads `process` but `main.ts`. */

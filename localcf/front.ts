@@ -1,5 +1,5 @@
 /** The one address of the platform: API, UAA, log-cache and the web page, told apart by path. */
-import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { messageOf, UnikError } from '../core/errors.js';
 

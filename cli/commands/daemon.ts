@@ -28,8 +28,8 @@ export function addDaemon(program: Command, shell: Shell): void {
       print(shell.stdout, await startDetached(shell));
     });
 
-  daemonCommand(program, 'down', 'stop all machines of the daemon, then the daemon').action((flags: HostOption) =>
-    down(shell, flags),
+  daemonCommand(program, 'down', 'stop all machines and what serves: Cloud Foundry, the daemon').action(
+    (flags: HostOption) => down(shell, flags),
   );
 
   daemonCommand(program, 'gc', 'remove strays: machines and files that no record knows')
@@ -107,6 +107,7 @@ export function doctorLines({ findings }: DoctorReport): string[] {
 /** A daemon that was killed leaves its machines running: another is started to end them properly. */
 async function down(shell: Shell, flags: HostOption): Promise<void> {
   const { own } = await chooseTarget(flags.host, shell.env, shell.home);
+  if (own && (await shell.local.runDown(shell.home))) print(shell.stdout, 'stopped Cloud Foundry');
   const start = own && (await hasInstances(shell.home));
   const client = await connect(shell, flags.host, start);
   try {

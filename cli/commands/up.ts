@@ -1,0 +1,63 @@
+import type { Command } from 'commander';
+import { resolve } from 'node:path';
+import { UnikError } from '../../core/errors.js';
+import { print, printJson, type Shell, type Up } from '../shell.js';
+
+interface Flags {
+  cells?: string;
+  config?: string;
+  json?: boolean;
+}
+
+export function addUp(program: Command, shell: Shell): void {
+  program
+    .command('up')
+    .description('serve a whole Cloud Foundry on this machine, for the unmodified cf command')
+    .option('--cells <n>', 'how many cells')
+    .option('--config <file>', 'JSON; docs/operating.md lists every key')
+    .option('--json', 'print addresses and credentials as JSON')
+    .action(async ({ cells, config, json }: Flags) => {
+      await shell.local.runUp({
+        home: shell.home,
+        self: shell.self,
+        env: shell.env,
+        ...(config === undefined ? {} : { config: resolve(shell.cwd, config) }),
+        ...(cells === undefined ? {} : { cells: countOf(cells) }),
+        onReady: (up) => {
+          if (json === true) printJson(shell, up);
+          else for (const line of nextSteps(up)) print(shell.stdout, line);
+          shell.tellParent({ ready: up.api_url });
+        },
+      });
+    });
+}
+
+function countOf(text: string): number {
+  const count = Number(text);
+  if (/^\d+$/.test(text) && count <= 16) return count;
+  throw new UnikError('usage', `--cells ${text} is no number from 0 to 16`);
+}
+
+/** What to type, ready to be pasted. */
+export function nextSteps({ api_url, router_url, admin, apps_domain }: Up): string[] {
+  const { port } = new URL(router_url);
+  return [
+    '',
+    `  Cloud Foundry serves at ${api_url} (a browser shows what runs). In another terminal:`,
+    '',
+    `    cf api ${api_url}`,
+    `    cf login -u ${admin.username} -p ${admin.password}`,
+    '    cf install-plugin -f dist/cf-unik-plugin',
+    '    cf push hello --no-start -p samples/hello',
+    '    cf enable-unik hello',
+    '    cf start hello',
+    `    curl http://hello.${apps_domain}:${port}`,
+    '    cf scale hello -i 3',
+    '    cf logs hello --recent',
+    '    cf delete -r -f hello',
+    '',
+    '  Without the plugin: cf push hello -s unik -p samples/hello',
+    '  Ctrl-C stops all of it; what was pushed runs again at the next start.',
+    '',
+  ];
+}
