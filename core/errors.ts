@@ -85,6 +85,24 @@ export const ERRORS = {
     http: 422,
     hint: 'Push with `-s unik`, or run `cf enable-unik APP`; container stacks need another buildpack.',
   },
+  app_missing: { owner: 'user', http: 404, hint: 'List the apps of the space with `cf apps`.' },
+  target_missing: {
+    owner: 'user',
+    http: 401,
+    hint: 'Use `cf login`, then `cf target -o ORG -s SPACE`.',
+  },
+  cf_refused: { owner: 'user', http: 422, hint: "The text above is the platform's own; `cf events APP` may say more." },
+  stack_missing: {
+    owner: 'operator',
+    http: 422,
+    hint: 'List the stacks with `cf stacks`; an operator adds unikernel cells and their stack.',
+  },
+  lifecycle_unsuitable: { owner: 'user', http: 422, hint: 'Push the files of the app instead: `cf push APP -p DIR`.' },
+  endpoint_refused: {
+    owner: 'operator',
+    http: 403,
+    hint: 'The operator lists the endpoints of a stack in its annotation `unik-endpoints`; leave ENDPOINT out to take the default.',
+  },
   buildpack_missing: {
     owner: 'user',
     http: 422,
