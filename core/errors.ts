@@ -26,6 +26,11 @@ export const ERRORS = {
     hint: 'Check that the cell reaches the named address, and the size and checksum of what lies there.',
   },
   upload_failed: { owner: 'platform', http: 502, hint: 'Check that the cell reaches the named address.' },
+  archive_too_large: {
+    owner: 'user',
+    http: 422,
+    hint: 'Send fewer or smaller files (a .cfignore leaves some out), or raise the disk limit.',
+  },
   archive_invalid: { owner: 'user', http: 422, hint: 'Give a tar, tar.gz or zip archive whose names stay inside it.' },
   definition_unsupported: {
     owner: 'user',
@@ -162,6 +167,11 @@ export const ERRORS = {
   provider_unavailable: { owner: 'operator', http: 503, hint: 'Run `unik doctor` to see which probe failed.' },
   provider_unknown: { owner: 'user', http: 422, hint: 'List the providers with `unik provider ls`.' },
   network_unavailable: { owner: 'operator', http: 503, hint: 'Run `unik doctor`; `--network user` needs no root.' },
+  staging_limit: {
+    owner: 'user',
+    http: 422,
+    hint: 'Let the build need less, or have the limits of staging raised.',
+  },
   sandbox_unavailable: {
     owner: 'operator',
     http: 503,
