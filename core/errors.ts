@@ -26,6 +26,11 @@ export const ERRORS = {
     hint: 'Check that the cell reaches the named address, and the size and checksum of what lies there.',
   },
   upload_failed: { owner: 'platform', http: 502, hint: 'Check that the cell reaches the named address.' },
+  archive_too_large: {
+    owner: 'user',
+    http: 422,
+    hint: 'Send fewer or smaller files (a .cfignore leaves some out), or raise the disk limit.',
+  },
   archive_invalid: { owner: 'user', http: 422, hint: 'Give a tar, tar.gz or zip archive whose names stay inside it.' },
   definition_unsupported: {
     owner: 'user',
@@ -84,6 +89,24 @@ export const ERRORS = {
     owner: 'user',
     http: 422,
     hint: 'Push with `-s unik`, or run `cf enable-unik APP`; container stacks need another buildpack.',
+  },
+  app_missing: { owner: 'user', http: 404, hint: 'List the apps of the space with `cf apps`.' },
+  target_missing: {
+    owner: 'user',
+    http: 401,
+    hint: 'Use `cf login`, then `cf target -o ORG -s SPACE`.',
+  },
+  cf_refused: { owner: 'user', http: 422, hint: "The text above is the platform's own; `cf events APP` may say more." },
+  stack_missing: {
+    owner: 'operator',
+    http: 422,
+    hint: 'List the stacks with `cf stacks`; an operator adds unikernel cells and their stack.',
+  },
+  lifecycle_unsuitable: { owner: 'user', http: 422, hint: 'Push the files of the app instead: `cf push APP -p DIR`.' },
+  endpoint_refused: {
+    owner: 'operator',
+    http: 403,
+    hint: 'The operator lists the endpoints of a stack in its annotation `unik-endpoints`; leave ENDPOINT out to take the default.',
   },
   buildpack_missing: {
     owner: 'user',
@@ -144,6 +167,11 @@ export const ERRORS = {
   provider_unavailable: { owner: 'operator', http: 503, hint: 'Run `unik doctor` to see which probe failed.' },
   provider_unknown: { owner: 'user', http: 422, hint: 'List the providers with `unik provider ls`.' },
   network_unavailable: { owner: 'operator', http: 503, hint: 'Run `unik doctor`; `--network user` needs no root.' },
+  staging_limit: {
+    owner: 'user',
+    http: 422,
+    hint: 'Let the build need less, or have the limits of staging raised.',
+  },
   sandbox_unavailable: {
     owner: 'operator',
     http: 503,

@@ -1,7 +1,11 @@
-/** Bundles the command line and the daemon into dist/unik.mjs and its chunks: no node_modules at run time. */
+/**
+ * Bundles the command line and the daemon into dist/unik.mjs and its chunks, and the cf CLI's plugin into
+ * dist/cf-unik-plugin: no node_modules at run time.
+ */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { packageCfPlugin } from './package-cf-plugin.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -29,6 +33,7 @@ export async function build() {
       js: "import { createRequire as unikRequire } from 'node:module'; const require = unikRequire(import.meta.url);",
     },
   });
+  await packageCfPlugin();
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) await build();

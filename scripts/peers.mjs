@@ -41,6 +41,9 @@ export const PEERS = {
   'log-cache-gateway': { why: notOffered },
   'log-cache-syslog-server': { why: notOffered },
   cf: { system: () => onPath('cf'), why: notOffered },
+  cf9: { why: notOffered },
+  'cf-smoke-tests.test': { why: notOffered },
+  'cats-apps.test': { why: notOffered },
   bosh: { system: () => onPath('bosh'), why: notOffered },
 };
 

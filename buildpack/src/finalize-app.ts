@@ -6,7 +6,7 @@ import { ImageStore, type StoredImage } from '../../executor/images/store.js';
 import { buildImage } from '../../stager/build.js';
 import { chooseGuest } from '../../stager/suitability/guest.js';
 import { suppliedIn, type Supplied } from '../../stager/supplied.js';
-import { configYaml, launchYaml, processCommands, releaseYaml } from './launch.js';
+import { configYaml, launchYaml, processCommands, releaseYaml, versionWith } from './launch.js';
 import type { Say } from './output.js';
 import { RELEASE_FILE } from './release-file.js';
 import type { Settings } from './settings.js';
@@ -64,6 +64,7 @@ export async function finalizeApp(
     await rm(place, { recursive: true, force: true });
     await rename(image.dir, place);
     await writeLaunch(build, own, processCommands(image), settings, say);
+    await writeFile(join(own, 'config.yml'), configYaml(versionWith(VERSION, image)));
     await dropSupplied(deps, supplied);
     return { ...image, dir: place };
   } finally {
@@ -88,7 +89,6 @@ async function writeLaunch(
   await mkdir(dirname(release), { recursive: true });
   await writeFile(release, releaseYaml(commands));
   await writeFile(join(own, 'launch.yml'), launchYaml(commands));
-  await writeFile(join(own, 'config.yml'), configYaml(VERSION));
 }
 
 /** Earlier buildpacks' files are in the image; what the lifecycle reads about them stays. */

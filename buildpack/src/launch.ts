@@ -27,3 +27,11 @@ export function releaseYaml(commands: Readonly<Record<string, string>>): string 
 export function configYaml(version: string): string {
   return `---\nname: unik\nconfig: {}\nversion: ${JSON.stringify(version)}\n`;
 }
+
+/**
+ * The buildpack's version, with what it made as its build: `0.1.0+GUEST.DIGEST.BYTES`. A version is the one thing of a
+ * buildpack that every lifecycle hands on and every Cloud Controller shows, so `cf unik-apps` reads the image from it.
+ */
+export function versionWith(version: string, image: Pick<Image, 'guest' | 'digest' | 'root'>): string {
+  return `${version}+${image.guest}.${image.digest.replace('sha256:', '').slice(0, 12)}.${image.root.bytes}`;
+}

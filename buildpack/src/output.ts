@@ -1,4 +1,5 @@
 import { UnikError, toUnikError } from '../../core/errors.js';
+import { leaveNote } from '../../stager/failure-note.js';
 
 const INDENT = '       ';
 
@@ -31,6 +32,7 @@ export async function runStep(step: (say: Say) => Promise<void>): Promise<void> 
   } catch (err) {
     for (const line of errorLines(err)) print(line);
     if (toUnikError(err).code === 'internal' && err instanceof Error) print(err.stack ?? '');
+    await leaveNote(process.env, toUnikError(err));
     process.exitCode = 1;
   }
 }

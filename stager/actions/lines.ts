@@ -13,3 +13,8 @@ export const uploadFailed = (artifact: string): string => `Failed to upload payl
 export function explain(err: unknown): string[] {
   return err instanceof UnikError ? [`${err.message} (${err.code})`, `fix: ${err.hint}`] : [messageOf(err)];
 }
+
+/** The part of a step's failure that is ours to tell. */
+export function whyOf(err: unknown): { why?: UnikError } {
+  return err instanceof UnikError ? { why: err } : {};
+}

@@ -1,4 +1,5 @@
 import type { Clock } from '../../core/clock.js';
+import type { UnikError } from '../../core/errors.js';
 
 /** A bigint in a decoded message, a number in what is kept as JSON. */
 export type Int64 = bigint | number;
@@ -72,6 +73,8 @@ export interface RunEnd {
   out_of_memory?: boolean;
   /** It did not end within this long after it was asked to, and was killed. */
   killed_after_ms?: number;
+  /** What ended it, where that was not the program itself. */
+  why?: UnikError;
 }
 
 /** The world in which actions are carried out. Each verb stops as soon as it can when its signal fires. */

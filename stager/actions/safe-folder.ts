@@ -79,12 +79,12 @@ export class SafeFolder {
   #take(name: string, bytes: number): void {
     this.#left.bytes -= bytes;
     if (this.#left.bytes >= 0) return;
-    throw new UnikError('archive_invalid', `unpacked it is larger than allowed, at ${JSON.stringify(name)}`);
+    throw new UnikError('archive_too_large', `unpacked it is larger than allowed, at ${JSON.stringify(name)}`);
   }
 
   #inside(name: string): string {
     this.#left.entries -= 1;
-    if (this.#left.entries < 0) throw new UnikError('archive_invalid', 'the archive has more entries than allowed');
+    if (this.#left.entries < 0) throw new UnikError('archive_too_large', 'the archive has more entries than allowed');
     const path = normalize(name).replace(/\/+$/, '');
     if (name.includes('\0') || path.startsWith('/') || path === '..' || path.startsWith('../')) {
       throw refuse(name, 'leaves the folder');

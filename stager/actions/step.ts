@@ -1,6 +1,10 @@
-/** Why a step failed. Without a text it was called off, which is not shown to anybody. */
+import type { UnikError } from '../../core/errors.js';
+
+/** Why a step failed, in Diego's words. Without a text it was called off, which is not shown to anybody. */
 export interface Failure {
   text?: string;
+  /** Ours, where we know more. */
+  why?: UnikError;
 }
 
 /** One action, ready to be carried out. Never rejects; undefined: it succeeded. */
@@ -13,7 +17,8 @@ export function joinFailures(ends: readonly (Failure | undefined)[]): Failure | 
   const failures = ends.filter((end) => end !== undefined);
   if (failures.length === 0) return undefined;
   const texts = failures.flatMap(({ text }) => (text === undefined ? [] : [text]));
-  return texts.length === 0 ? CANCELLED : { text: texts.join('; ') };
+  const why = failures.find((failure) => failure.why !== undefined)?.why;
+  return texts.length === 0 ? CANCELLED : { text: texts.join('; '), ...(why ? { why } : {}) };
 }
 
 /** Asked again after a wait: a check at the start says nothing about now. */

@@ -21,7 +21,7 @@ type Kind = 'gzip' | 'zip' | 'tar';
 /**
  * Unpacks an archive into a folder, over what is there. Its kind is told by its content: gzipped tar, tar or zip.
  * Nothing is written outside of the folder, whatever names and links the archive has, and whatever links are there
- * already. Modes lose set-uid and the like. Throws archive_invalid, disk_full.
+ * already. Modes lose set-uid and the like. Throws archive_invalid, archive_too_large, disk_full.
  */
 export async function unpack(archive: string, into: string, limits: UnpackLimits, signal: AbortSignal): Promise<void> {
   const folder = new SafeFolder(into, limits);

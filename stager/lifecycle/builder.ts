@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path';
 import { messageOf, UnikError } from '../../core/errors.js';
+import { leaveNote } from '../failure-note.js';
 import { buildDroplet } from './build-droplet.js';
 import { EXIT, StepFailed } from './exit.js';
 import { parseFlags } from './flags.js';
@@ -49,6 +50,10 @@ try {
 } catch (err) {
   const known = err instanceof UnikError ? `${messageOf(err)} (${err.code})\nfix: ${err.hint}` : messageOf(err);
   process.stderr.write(`${known}\n`);
+  const none = err instanceof StepFailed && err.status === EXIT.detect;
+  const why = none ? new UnikError('no_app_detected', err.message) : err;
+  // What a buildpack leaves about its own failure stays.
+  if (why instanceof UnikError) await leaveNote(process.env, why);
   // Without the statuses below Cloud Controller shows only that staging failed.
   const missing = err instanceof UnikError && err.code === 'buildpack_missing' ? EXIT.compile : 1;
   process.exitCode = err instanceof StepFailed ? err.status : missing;

@@ -6,6 +6,7 @@ import { Agent } from 'undici';
 import { UnikError } from '../../core/errors.js';
 import { transfer } from '../actions/transfer.js';
 import { unpack } from '../actions/unpack.js';
+import { cloneBuildpack, isGitUrl } from './git.js';
 import { xxhash64 } from './xxhash64.js';
 
 /** A buildpack that is unpacked on this host. */
@@ -23,6 +24,8 @@ export interface BuildpackPlaces {
   /** The one that is built in: what an empty order means. */
   ownDir: string;
   skipCertVerify: boolean;
+  /** Of git, where one lies in a repository. */
+  env: NodeJS.ProcessEnv;
   signal?: AbortSignal | undefined;
 }
 
@@ -44,6 +47,7 @@ export async function findBuildpacks(order: string, places: BuildpackPlaces): Pr
 }
 
 async function findBuildpack(key: string, places: BuildpackPlaces): Promise<string> {
+  if (isGitUrl(key)) return clone(key, places);
   if (/^https?:\/\//.test(key)) return download(key, places);
   const names = [xxhash64(key), createHash('md5').update(key).digest('hex')];
   const dir = [...names.map((name) => join(places.buildpacksDir, name)), ...(isAbsolute(key) ? [key] : [])].find(
@@ -66,14 +70,6 @@ function topOf(dir: string, key: string): string {
 }
 
 async function download(key: string, places: BuildpackPlaces): Promise<string> {
-  const url = new URL(key);
-  const shown = withoutSecrets(key);
-  if (!url.pathname.endsWith('.zip')) {
-    throw new UnikError(
-      'buildpack_missing',
-      `${shown} is no .zip file: a buildpack of a git repository must be zipped first`,
-    );
-  }
   const dir = join(places.downloadsDir, xxhash64(key));
   const archive = `${dir}.zip`;
   const dispatcher = new Agent({
@@ -93,7 +89,14 @@ async function download(key: string, places: BuildpackPlaces): Promise<string> {
   return topOf(dir, key);
 }
 
+async function clone(key: string, places: BuildpackPlaces): Promise<string> {
+  const dir = join(places.downloadsDir, xxhash64(key));
+  await mkdir(places.downloadsDir, { recursive: true });
+  await cloneBuildpack(key, dir, places);
+  return topOf(dir, key);
+}
+
 /** A URL as it may stand in a log. */
 export function withoutSecrets(key: string): string {
-  return key.replace(/^(https?:\/\/)[^@/]*@/, '$1');
+  return key.replace(/^((?:https?|git):\/\/)[^@/]*@/, '$1');
 }

@@ -122,6 +122,11 @@ function jobOf(
 }
 
 /** A sandbox asks nobody before it ends a job: no grace is told of. */
-function runEnd({ code, ended_by }: SandboxEnd): RunEnd {
-  return { status: code ?? KILLED, ...(ended_by === 'memory' ? { out_of_memory: true } : {}) };
+function runEnd({ code, ended_by, message }: SandboxEnd): RunEnd {
+  const limited = ended_by !== 'itself' && ended_by !== 'cancelled';
+  return {
+    status: code ?? KILLED,
+    ...(ended_by === 'memory' ? { out_of_memory: true } : {}),
+    ...(limited ? { why: new UnikError('staging_limit', `the build ${message}`) } : {}),
+  };
 }

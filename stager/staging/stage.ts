@@ -1,7 +1,7 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../core/clock.js';
-import { messageOf } from '../../core/errors.js';
+import { messageOf, type UnikError } from '../../core/errors.js';
 import type { Log } from '../../core/log.js';
 import type { Fetcher, FetchOrder } from '../actions/fetch.js';
 import { interpret } from '../actions/interpret.js';
@@ -11,6 +11,7 @@ import { downloadStep } from '../actions/steps/download.js';
 import { parallelStep } from '../actions/steps/parallel.js';
 import { serialStep } from '../actions/steps/serial.js';
 import type { Uploader } from '../actions/upload.js';
+import { explainedReason, FAILURE_FILE, readNote } from '../failure-note.js';
 import type { Sandbox, SandboxMount, SandboxNetwork } from '../sandbox/sandbox.js';
 import { readResult } from './result.js';
 import { createRuntime } from './runtime.js';
@@ -81,6 +82,9 @@ export interface StagerOptions {
   log: Log;
 }
 
+/** As a task sees it. */
+const NOTE = '/tmp/unik-failure.json';
+
 /** Carries out staging tasks, as Diego's executor does in a container, in sandboxes over a folder for each task. */
 export function createStager(options: StagerOptions): Stager {
   const tasks = join(options.folder, 'tasks');
@@ -91,14 +95,20 @@ export function createStager(options: StagerOptions): Stager {
       const shared = await holdAll(task, { trees: options.trees, scratch, held, listener }, signal);
       if (!shared.ok) return failed('failed to download cached artifacts', { retryable: true });
       listener.began();
-      const runtime = createRuntime(task, { ...options, scratch, mounts: shared.mounts, say: listener.say });
+      const runtime = createRuntime(task, {
+        ...{ ...options, scratch, mounts: shared.mounts, say: listener.say },
+        env: { ...options.env, [FAILURE_FILE]: NOTE },
+      });
       const own = task.downloads.filter(({ dependency }) => dependency !== true);
       const setup = parallelStep(own.map((one) => downloadStep(asAction(one), runtime, one.log_source)));
       const failure = await serialStep([setup, interpret(task.action, runtime, task.log_source)])(signal);
       signal.throwIfAborted();
       const result = await resultOf(task, scratch, options.log);
       const read = result === undefined ? {} : { result };
-      if (failure) return failed(failure.text ?? 'cancelled', read);
+      if (failure?.text !== undefined) {
+        return failed(explainedReason(failure.text, failure.why ?? (await noteOf(scratch))), read);
+      }
+      if (failure) return failed('cancelled', read);
       if (task.result_file !== undefined && result === undefined) return failed('failed to fetch result');
       return { failed: false, reason: '', retryable: false, ...read };
     } finally {
@@ -169,6 +179,12 @@ async function holdAll(
   signal.throwIfAborted();
   const mounts = ends.flatMap((end) => (end.status === 'fulfilled' && end.value ? [end.value] : []));
   return mounts.length === ends.length ? { ok: true, mounts } : { ok: false };
+}
+
+/** What the builder left about its end; mostly nothing. */
+async function noteOf(scratch: Scratch): Promise<UnikError | undefined> {
+  const text = await readResult(scratch, NOTE).catch(() => undefined);
+  return text === undefined ? undefined : readNote(text);
 }
 
 async function resultOf({ result_file, guid }: StagingTask, scratch: Scratch, log: Log): Promise<string | undefined> {

@@ -69,7 +69,7 @@ export class Trees {
     await this.#evict();
   }
 
-  /** Fetches and unpacks unless it is there. Throws download_failed, archive_invalid, disk_full. */
+  /** Fetches and unpacks unless it is there. Throws download_failed, archive_invalid, archive_too_large, disk_full. */
   async hold(order: FetchOrder, signal: AbortSignal): Promise<HeldTree> {
     const { checksum } = order;
     const wanted = checksum?.algorithm === 'sha256' ? checksum.value.toLowerCase() : undefined;

@@ -12,10 +12,14 @@ export const NEIGHBOUR = {
   gateway: '198.51.100.1',
   metadata: '169.254.169.254',
   ports: [8000, 8001],
+  /** HTTP: files of the folder it was started with. */
+  files: 8080,
 } as const;
 
-/** Listens on TCP `ports`, and answers each name query with 203.0.113.7. */
+/** Listens on TCP `ports`, serves the files of a folder, and answers each name query with 203.0.113.7. */
 const SERVICES = `
+  const { createReadStream } = require('node:fs');
+  const { join } = require('node:path');
   const { createServer } = require('node:net');
   const { createSocket } = require('node:dgram');
   const listening = ${JSON.stringify(NEIGHBOUR.ports)}.map((port) => new Promise((done) => createServer((peer) => peer.on('error', () => {}).end('hi')).listen(port, done)));
@@ -27,6 +31,11 @@ const SERVICES = `
     const answer = Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 203, 0, 113, 7]);
     dns.send(Buffer.concat([head, query.subarray(12, end), answer]), peer.port, peer.address);
   });
+  const files = require('node:http').createServer((request, reply) => {
+    const file = createReadStream(join(process.argv[1], new URL(request.url, 'http://x').pathname));
+    file.on('error', () => reply.writeHead(404).end()).pipe(reply);
+  });
+  listening.push(new Promise((done) => files.listen(${NEIGHBOUR.files}, done)));
   listening.push(new Promise((done) => dns.bind(53, '${NEIGHBOUR.address}', done)));
   Promise.all(listening).then(() => console.log('listening'));
   process.stdin.on('end', () => process.exit()).resume();
@@ -39,12 +48,13 @@ export class Neighbour {
     private readonly letGo: () => void,
   ) {}
 
-  static async start(): Promise<Neighbour> {
+  /** `folder`: of the files that it serves. */
+  static async start(folder = '/nonexistent'): Promise<Neighbour> {
     // Its addresses are fixed: suites that run side by side have it one after the other.
     const letGo = await until('the neighbour to be free', () => claimSlot(0, 'neighbour'), 240_000);
     const child = spawn(
       'unshare',
-      ['--net', 'sh', '-c', 'echo there; read go; exec "$0" -e "$1"', process.execPath, SERVICES],
+      ['--net', 'sh', '-c', 'echo there; read go; exec "$0" -e "$1" "$2"', process.execPath, SERVICES, folder],
       {
         stdio: ['pipe', 'pipe', 'inherit'],
       },

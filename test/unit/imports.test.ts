@@ -16,6 +16,7 @@ const ROOMS: Record<string, readonly string[] | 'anything'> = {
     'stager/supplied',
     'stager/suitability',
     'stager/actions/unpack',
+    'stager/failure-note',
     'executor/images',
     'executor/guests',
     'executor/model',

@@ -1,5 +1,5 @@
 import { messageOf, UnikError } from '../../../core/errors.js';
-import { downloaded, downloadFailed, downloading, explain } from '../lines.js';
+import { downloaded, downloadFailed, downloading, explain, whyOf } from '../lines.js';
 import type { ActionRuntime, DownloadAction } from '../model.js';
 import { CANCELLED, isOver, type Step } from '../step.js';
 
@@ -21,7 +21,8 @@ export function downloadStep(action: DownloadAction, runtime: ActionRuntime, sou
       const came = !(err instanceof UnikError && err.code === 'download_failed');
       for (const line of explain(err)) say(line, 'err');
       const name = artifact || 'the download';
-      return { text: came ? `Copying ${name} into the container failed: ${messageOf(err)}` : downloadFailed(name) };
+      const text = came ? `Copying ${name} into the container failed: ${messageOf(err)}` : downloadFailed(name);
+      return { text, ...whyOf(err) };
     }
   };
 }

@@ -19,6 +19,6 @@ export function timeoutStep(inner: Step, timeout_ms: number, clock: Clock): Step
     await expiry;
     if (!over.signal.aborted || signal.aborted) return end;
     const why = end?.text === undefined ? '' : `; ${end.text}`;
-    return { text: `exceeded ${goDuration(timeout_ms)} timeout${why}` };
+    return { ...end, text: `exceeded ${goDuration(timeout_ms)} timeout${why}` };
   };
 }

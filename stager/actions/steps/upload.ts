@@ -1,4 +1,4 @@
-import { explain, uploaded, uploadFailed, uploading } from '../lines.js';
+import { explain, whyOf, uploaded, uploadFailed, uploading } from '../lines.js';
 import type { ActionRuntime, UploadAction } from '../model.js';
 import { CANCELLED, isOver, type Step } from '../step.js';
 
@@ -18,7 +18,7 @@ export function uploadStep(action: UploadAction, runtime: ActionRuntime, source:
     } catch (err) {
       if (isOver(signal)) return CANCELLED;
       for (const text of explain(err)) runtime.log({ source, stream: 'err', text });
-      return { text: uploadFailed(artifact || 'the upload') };
+      return { text: uploadFailed(artifact || 'the upload'), ...whyOf(err) };
     }
   };
 }

@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { VERSION } from '../../../core/version.js';
 import type { Image } from '../../../executor/images/image.js';
 import { buildpackIn, packageBuildpack, runProgram, stagingFolders, type Ended } from '../../support/buildpack.js';
 import { APPS } from '../../support/fixture-apps.js';
@@ -99,7 +100,10 @@ describe('finalize', () => {
       stdout: expect.stringMatching(/^---\ndefault_process_types:\n {2}"web": "/),
     });
     expect(fs.readFileSync(join(own, 'launch.yml'), 'utf8')).toMatch(/- type: "worker"\n {2}command: /);
-    expect(fs.readFileSync(join(own, 'config.yml'), 'utf8')).toMatch(/^name: unik$/m);
+    const config = fs.readFileSync(join(own, 'config.yml'), 'utf8');
+    expect(config).toMatch(/^name: unik$/m);
+    const made = `linux.${image.digest.slice('sha256:'.length, 19)}.${image.root.bytes}`;
+    expect(config).toContain(`version: "${VERSION}+${made}"`);
   }, 60_000);
 
   test('the same bits staged twice, with the cache and without, are the same image', async () => {

@@ -1,5 +1,6 @@
 /** Our lifecycle as it ships: `builder` with Diego's flags, over buildpacks of the test and over our own. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import { createServer, type Server } from 'node:http';
@@ -227,7 +228,7 @@ describe('builder', () => {
       const good = await stage({ order: `http://user:hush@${host}/custom.zip` });
       expect(good).toMatchObject({ code: 0, output: expect.stringContaining('custom at work') });
       expect(asked[0]).toBe(`Basic ${Buffer.from('user:hush').toString('base64')}`);
-      for (const path of ['none.zip', 'repository.git']) {
+      for (const path of ['none.zip', 'no-repository']) {
         const bad = await stage({ order: `http://user:hush@${host}/${path}`, skipDetect: true });
         expect(bad.code).not.toBe(0);
         expect(bad.output).toContain(path);
@@ -236,6 +237,68 @@ describe('builder', () => {
     } finally {
       server.close();
     }
+  });
+
+  describe('a buildpack in a git repository', () => {
+    let served: string;
+    let server: Server;
+    let host: string;
+    const asked: string[] = [];
+    beforeAll(async () => {
+      served = join(work, 'served');
+      const source = join(work, 'source');
+      const git = (...args: string[]): string =>
+        execFileSync('git', ['-c', 'user.name=a', '-c', 'user.email=a@b', ...args], { cwd: source, encoding: 'utf8' });
+      for (const dir of [source, served]) fs.mkdirSync(dir);
+      git('init', '-q', '-b', 'main');
+      for (const branch of ['main', 'v2']) {
+        writeBuildpack(source, { detect: `echo "git ${branch}"`, compile: `echo compiled by ${branch}` });
+        if (branch !== 'main') git('checkout', '-q', '-b', branch);
+        git('add', '-A');
+        git('commit', '-q', '-m', branch);
+      }
+      git('checkout', '-q', 'main');
+      git('clone', '-q', '--bare', source, join(served, 'bp.git'));
+      execFileSync('git', ['update-server-info'], { cwd: join(served, 'bp.git') });
+      // Plain files, which no shallow clone can be made of.
+      server = createServer((request, reply) => {
+        asked.push(request.headers.authorization ?? '');
+        const file = join(served, new URL(request.url ?? '', 'http://x').pathname);
+        if (fs.existsSync(file)) reply.end(fs.readFileSync(file));
+        else reply.writeHead(404).end();
+      });
+      host = await listening(server);
+    });
+    afterAll(() => {
+      server.close();
+    });
+
+    test.each([
+      ['what the server has checked out', '', 'main'],
+      ['a branch', '#v2', 'v2'],
+    ])('%s', async (_what, fragment, branch) => {
+      const staged = await stage({ order: `http://user:hush@${host}/bp.git${fragment}` });
+      expect(staged).toMatchObject({ code: 0, output: expect.stringContaining(`compiled by ${branch}`) });
+      expect(staged.output).not.toContain('hush');
+      expect(staged.result).toMatchObject({ lifecycle_metadata: { detected_buildpack: `git ${branch}` } });
+      expect(new Set(asked)).toEqual(new Set([`Basic ${Buffer.from('user:hush').toString('base64')}`]));
+    });
+
+    test.each([
+      ['a branch that is not there', '/bp.git#v3', /branch v3, could not be cloned[^]*v3/],
+      ['a repository that is not there', '/none.git', /none\.git could not be cloned/],
+      ['what git would take for an option', '/bp.git#--upload-pack=x', /is no name of a branch/],
+    ])('%s', async (_what, path, said) => {
+      const staged = await stage({ order: `http://user:hush@${host}${path}`, skipDetect: true });
+      expect({ code: staged.code, output: staged.output }).toEqual({ code: 223, output: expect.stringMatching(said) });
+      expect(staged.output).not.toContain('hush');
+    });
+  });
+
+  test('a buildpack by its path', async () => {
+    const dir = join(work, 'by-path');
+    writeBuildpack(dir, { detect: SAYS_YES, compile: 'echo compiled here' });
+    expect(await stage({ order: dir })).toMatchObject({ code: 0, output: expect.stringContaining('compiled here') });
   });
 
   test('wrong flags are refused', async () => {

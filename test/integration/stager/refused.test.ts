@@ -1,6 +1,5 @@
 /** Applications that must be refused when they are staged, each with the right code and what to do about it. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import { createServer, type Server } from 'node:http';
@@ -14,6 +13,7 @@ import { unpack } from '../../../stager/actions/unpack.js';
 import { buildImage } from '../../../stager/build.js';
 import { judge, refusalOf } from '../../../stager/suitability/judge.js';
 import { failure } from '../../support/failure.js';
+import { compiled, forArm, withoutLibrary } from '../../support/programs.js';
 import { writeZip } from '../../support/zip.js';
 
 let work: string;
@@ -35,31 +35,6 @@ function appOf(files: Readonly<Record<string, string | Buffer>>): string {
 function stage(source: string): Promise<StoredImage> {
   const store = new ImageStore(join(work, 'images'));
   return buildImage({ source, store, work, progress: () => undefined, env: process.env, cloudFoundry: true });
-}
-
-function compile(source: string, ...options: string[]): Buffer {
-  const out = join(work, `program-${count++}`);
-  execFileSync('gcc', ['-xc', '-', '-xnone', '-o', out, ...options], {
-    input: source,
-    stdio: ['pipe', 'pipe', 'pipe'],
-  });
-  return fs.readFileSync(out);
-}
-
-/** A program whose library is gone. */
-function withoutLibrary(): Buffer {
-  const library = join(work, 'libgone.so');
-  execFileSync('gcc', ['-shared', '-fPIC', '-o', library, '-xc', '/dev/null']);
-  const program = compile('int main(void) { return 0; }', '-Wl,--no-as-needed', library);
-  fs.rmSync(library);
-  return program;
-}
-
-/** The same program, with another processor in its header: that is what is looked at. */
-function forArm(): Buffer {
-  const program = compile('int main(void) { return 0; }');
-  program.writeUInt16LE(183, 18);
-  return program;
 }
 
 async function jar(manifest: string): Promise<Buffer> {
@@ -154,19 +129,19 @@ describe('refused at staging', () => {
     expect(found[0]?.remedy).toMatch(/waitress/);
   });
 
-  test.each<[why: string, name: string, said: RegExp]>([
-    ['a zip with ../ entries', '../x', /invalid relative path|leaves the folder/],
-    ['a zip bomb', 'x', /larger than allowed/],
-  ])('%s', async (_why, name, said) => {
+  test.each<[why: string, name: string, code: string, said: RegExp, remedy: RegExp]>([
+    ['a zip with ../ entries', '../x', 'archive_invalid', /invalid relative path|leaves the folder/, /stay inside/],
+    ['a zip bomb', 'x', 'archive_too_large', /larger than allowed/, /disk limit/],
+  ])('%s', async (_why, name, code, said, remedy) => {
     const file = join(work, `${count++}.zip`);
     await writeZip(file, [{ name, content: Buffer.alloc(2_000_000) }]);
     const into = fs.mkdtempSync(join(work, 'into-'));
     const refusal = await failure(() =>
       unpack(file, into, { max_bytes: 1_000_000, max_entries: 9 }, AbortSignal.timeout(10_000)),
     );
-    expect(refusal.code).toBe('archive_invalid');
+    expect(refusal.code).toBe(code);
     expect(refusal.message).toMatch(said);
-    expect(refusal.hint).toMatch(/stay inside/);
+    expect(refusal.hint).toMatch(remedy);
   });
 
   test('bits whose checksum differs', async () => {
@@ -191,7 +166,7 @@ describe('refused at staging', () => {
 
 describe('what is only noted', () => {
   test('a program that can run a shell, and setuid', async () => {
-    const program = compile('#include <stdlib.h>\nint main(void) { return system("ls"); }');
+    const program = compiled('#include <stdlib.h>\nint main(void) { return system("ls"); }');
     const dir = appOf({ server: program });
     fs.chmodSync(join(dir, 'server'), 0o4755);
     const { findings } = await stage(dir);

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -29,6 +29,8 @@ export interface Router {
   stop(part: RouterPart): Promise<void>;
   start(part: RouterPart): Promise<void>;
   log(part: RouterPart): string;
+  /** Lines of the gorouter's access log. */
+  accessLines(): Promise<string[]>;
   close(): Promise<void>;
 }
 
@@ -37,6 +39,10 @@ export interface RouterOptions {
   emitter_of?: Diego;
   /** After this long without registration a plain endpoint is dropped. Default 120 s, as on a foundation. */
   stale_ms?: number;
+  /** How often what is stale is looked for. Default a quarter of that. */
+  sweep_ms?: number;
+  /** A route whose last instance went answers 503 for so long, then 404. Default: 404 at once. */
+  empty_ms?: number;
 }
 
 const PARTS = ['nats', 'gorouter', 'route-emitter'] as const;
@@ -66,6 +72,7 @@ export async function startRouter(options: RouterOptions = {}): Promise<Router> 
       stop: (part) => children[part].stop(),
       start: (part) => children[part].start(),
       log: (part) => children[part].spec.log,
+      accessLines: async () => (await readFile(accessFile(dir), 'utf8')).split('\n').filter(Boolean),
       close,
     };
   } catch (err) {
@@ -77,7 +84,7 @@ export async function startRouter(options: RouterOptions = {}): Promise<Router> 
 type Ports = Record<'nats' | 'proxy' | 'status' | 'routes' | 'services' | 'health', number>;
 
 async function makeChildren(dir: string, ports: Ports, options: RouterOptions): Promise<Record<RouterPart, Child>> {
-  const { emitter_of, stale_ms = 120_000 } = options;
+  const { emitter_of } = options;
   const write = async (name: string, content: object): Promise<string> => {
     const path = join(dir, `${name}.json`);
     await writeFile(path, JSON.stringify(content, null, 2), { mode: 0o600 });
@@ -85,7 +92,7 @@ async function makeChildren(dir: string, ports: Ports, options: RouterOptions): 
   };
   // Both read JSON: the NATS format and YAML are wider.
   const natsFile = await write('nats', { listen: `127.0.0.1:${ports.nats}`, authorization: LOGIN });
-  const routerFile = await write('gorouter', gorouterConfig(ports, stale_ms));
+  const routerFile = await write('gorouter', gorouterConfig(dir, ports, options));
   const emitterFile = emitter_of ? await write('route-emitter', emitterConfig(ports, emitter_of)) : '';
   const child = (name: RouterPart, file: string, args: string[], ready: () => Promise<boolean>): Child =>
     new Child({ name, file, args, ready, log: join(dir, `${name}.log`), cwd: dir });
@@ -100,7 +107,10 @@ async function makeChildren(dir: string, ports: Ports, options: RouterOptions): 
   };
 }
 
-function gorouterConfig(ports: Ports, stale_ms: number): object {
+const accessFile = (dir: string): string => join(dir, 'access.log');
+
+function gorouterConfig(dir: string, ports: Ports, options: RouterOptions): object {
+  const { stale_ms = 120_000, sweep_ms = Math.max(1_000, stale_ms / 4), empty_ms = 0 } = options;
   return {
     nats: { hosts: [{ hostname: '127.0.0.1', port: ports.nats }], user: LOGIN.user, pass: LOGIN.password },
     port: ports.proxy,
@@ -108,9 +118,12 @@ function gorouterConfig(ports: Ports, stale_ms: number): object {
     route_services_internal_server_port: ports.services,
     // At least a second: the route-emitter makes a ticker of it, and zero ends it.
     start_response_delay_interval: '1s',
-    prune_stale_droplets_interval: `${Math.max(1_000, stale_ms / 4)}ms`,
+    prune_stale_droplets_interval: `${sweep_ms}ms`,
     droplet_stale_threshold: `${stale_ms}ms`,
     suspend_pruning_if_nats_unavailable: true,
+    empty_pool_response_code_503: empty_ms > 0,
+    empty_pool_timeout: `${empty_ms}ms`,
+    access_log: { file: accessFile(dir) },
     backends: { max_attempts: 3 },
     disable_keep_alives: false,
     max_idle_conns: 100,

@@ -10,16 +10,15 @@ import { execa } from 'execa';
 import { writeZip, type ZipPart } from '../zip.js';
 import { root } from '../unik.js';
 
-/** An application folder, zipped as `cf push` uploads it. */
-export function zipOf(folder: string): Promise<Buffer> {
+/** An application folder, zipped as `cf push` uploads it, with some files more. */
+export function zipOf(folder: string, more: readonly ZipPart[] = []): Promise<Buffer> {
   const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
-  return zipped(
-    files.map((entry) => {
-      const path = join(entry.parentPath, entry.name);
-      const mode = 0o100000 | (statSync(path).mode & 0o777);
-      return { name: relative(folder, path), content: readFileSync(path), mode };
-    }),
-  );
+  const parts = files.map((entry) => {
+    const path = join(entry.parentPath, entry.name);
+    const mode = 0o100000 | (statSync(path).mode & 0o777);
+    return { name: relative(folder, path), content: readFileSync(path), mode };
+  });
+  return zipped([...parts, ...more]);
 }
 
 export async function zipped(parts: readonly ZipPart[]): Promise<Buffer> {

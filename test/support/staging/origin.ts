@@ -11,10 +11,16 @@ export interface Upload {
   bytes: Buffer;
 }
 
+/** Something to download. */
+export interface Blob {
+  url: string;
+  sha256: string;
+}
+
 export interface Origin {
   url: string;
   /** Serves the bytes under `/name`; gives their address and checksum. */
-  add(name: string, bytes: Buffer): { url: string; sha256: string };
+  add(name: string, bytes: Buffer): Blob;
   /** GETs by path. */
   readonly asked: Map<string, number>;
   readonly uploads: Upload[];

@@ -1,200 +1,152 @@
-/** From the bits of `cf push` to an answer: staged through a BBS on our cell, then run from that droplet. */
+/** From the bits of `cf push` to an answer: each language staged through a BBS on our cell, then run from its droplet. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
+import { createHash } from 'node:crypto';
+import { mkdir, mkdtemp, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { json } from 'node:stream/consumers';
-import { z } from 'zod';
-import { startCell, type Cell } from '../../../backend/cell/cell.js';
-import { loadCellConfig } from '../../../backend/cell/config.js';
-import { makeCellParts } from '../../../backend/cell/parts.js';
-import { startStager } from '../../../backend/stager/main.js';
-import { stagerSchema } from '../../../backend/stager/config.js';
-import { systemClock } from '../../../core/clock.js';
-import { noLog } from '../../../core/log.js';
-import { Heard } from '../cell.js';
-import { configOf } from '../cell/cell.js';
-import { controlOf, urlOf, type Control } from '../cell/control.js';
-import { listenForCallbacks, type CallbackSink } from '../diego/callbacks.js';
-import { freePorts } from '../diego/children.js';
+import { execa } from 'execa';
+import { packageBuildpack, unpackAny } from '../buildpack.js';
 import type { Diego } from '../diego/diego.js';
-import { readFile } from 'node:fs/promises';
-import { APPS, EXPECTED, type FixtureApp } from '../fixture-apps.js';
-import { fetchUntil200, processesOf, until } from '../unik.js';
-import { ownLifecycle, zipOf } from './bits.js';
-import { ACCOUNTS } from './bench.js';
-import { startOrigin, type Origin } from './origin.js';
-import { stagingTask } from './task.js';
+import { NEIGHBOUR, Neighbour } from '../neighbour.js';
+import { fetchUntil200 } from '../unik.js';
+import { zipped } from './bits.js';
+import { startClassic, type Classic } from './classic.js';
+import { openStagingGround, type Staged, type StagingGround } from './ground.js';
+import { LANGUAGES, type Language } from './languages.js';
 
-/** What Cloud Controller takes (`staging_completion_handler.rb`). */
-const resultSchema = z.looseObject({
-  execution_metadata: z.string(),
-  lifecycle_type: z.literal('buildpack'),
-  lifecycle_metadata: z.looseObject({
-    detected_buildpack: z.string(),
-    buildpack_key: z.string().optional(),
-    buildpacks: z
-      .array(z.looseObject({ key: z.string(), name: z.string().optional(), version: z.string().optional() }))
-      .optional(),
-  }),
-  process_types: z.record(z.string(), z.string()),
-});
+const names = Object.keys(LANGUAGES) as Language[];
 
 export function stagingSuite(name: string, startDiego: () => Promise<Diego>): void {
   describe(name, () => {
-    let home: string;
-    let diego: Diego;
-    let control: Control;
-    let origin: Origin;
-    let callbacks: CallbackSink;
-    let cell: Cell;
-    let bits: (app: FixtureApp) => Promise<{ url: string; sha256: string }>;
-    let lifecycle: { url: string; sha256: string };
-    const heard = new Heard();
-
+    let ground: StagingGround;
+    let classic: Classic;
+    /** Digests of the images that tasks made. */
+    const made = new Map<Language, string>();
     beforeAll(async () => {
-      home = await realpath(await mkdtemp(join(tmpdir(), 'uks-')));
-      diego = await startDiego();
-      control = await controlOf(diego);
-      origin = await startOrigin();
-      const [ca = '', cert = '', key = ''] = await Promise.all(
-        [diego.certs.ca, diego.certs.cert, diego.certs.key].map((path) => readFile(path, 'utf8')),
-      );
-      callbacks = await listenForCallbacks({ ca, cert, key });
-      lifecycle = origin.add('v1/static/unik/lifecycle.tgz', await ownLifecycle());
-      bits = async (app) => origin.add(`${app}.zip`, await zipOf(join(APPS, app)));
-      const [rep = 0, admin = 0] = await freePorts(2);
-      const file = join(home, 'cell.json');
-      const staging = { network: 'off', accounts: ACCOUNTS };
-      await writeFile(
-        file,
-        JSON.stringify(configOf({ diego, home, cell_id: 'cell-s', memory_mb: 3072, config: { staging } }, rep, admin)),
-      );
-      const config = await loadCellConfig(file);
-      const parts = await makeCellParts(config, { clock: systemClock, log: noLog, sink: heard });
-      cell = await startCell({ config, parts, clock: systemClock, log: noLog, signal: new AbortController().signal });
+      ground = await openStagingGround(startDiego);
+      classic = await startClassic(ground);
     }, 240_000);
     afterAll(async () => {
-      await cell.close();
-      callbacks.close().catch(() => undefined);
-      await control.close();
-      await diego.close();
-      origin.close();
-      expect(await processesOf(home)).toEqual([]);
-      await rm(home, { recursive: true, force: true });
+      await classic.close();
+      await ground.close();
     }, 60_000);
 
-    /** Runs what was uploaded, as Cloud Controller would, and asks it. */
-    async function answers(app: FixtureApp, path: string, command: string | undefined): Promise<void> {
-      const upload = origin.uploads.find((one) => one.path.startsWith(path));
-      if (!upload) throw new Error(`nothing was uploaded to ${path}`);
-      const droplet = origin.add(`${app}.droplet`, upload.bytes);
-      const process_guid = `run-${app}`;
-      await control.desire({
-        ...{ process_guid, droplet, memory_mb: 64, disk_mb: 128, start_timeout_ms: 180_000 },
-        command: command ?? '',
-      });
-      const [lrp] = await control.running(process_guid, 1, 240_000);
-      if (!lrp) throw new Error('none runs');
-      expect(await fetchUntil200(`${urlOf(lrp)}/`, 60_000)).toBe(EXPECTED[app].body);
-      await control.remove(process_guid);
-      await control.gone(process_guid);
+    async function answers(language: Language, staged: Pick<Staged, 'droplet' | 'result'>): Promise<void> {
+      const { body, memory_mb } = LANGUAGES[language];
+      const url = await ground.run(language, staged, memory_mb);
+      expect(await fetchUntil200(`${url}/`, 60_000)).toBe(body);
+      await ground.stop(language);
     }
 
-    test('a static site, as a task of Cloud Controller', async () => {
-      const guid = 'build-static';
-      const task_definition = stagingTask({
-        ...{ guid, bits: await bits('static'), lifecycle, uploader: origin.url },
-        callback: callbacks.url(guid),
-      });
-      await control.bbs.call('desire_task', { task_guid: guid, domain: 'cf-app-staging', task_definition });
-      const [ended] = await callbacks.wait(guid, 180_000);
-      expect(ended?.body).toMatchObject({ task_guid: guid, failed: false, failure_reason: '' });
-      const result = resultSchema.parse(JSON.parse(String(ended?.body['result'])));
-      expect(result.process_types['web']).toBeDefined();
-      const told = heard.lines.filter((line) => line.startsWith('STG '));
-      expect(told).toEqual(
-        expect.arrayContaining([
-          'STG out Downloading app package...',
-          expect.stringMatching(/^STG out -----> /),
-          expect.stringMatching(/sha256:[0-9a-f]{12}/),
-          'STG out Exit status 0',
-          'STG out Uploading complete',
-        ]),
+    describe('a task of Cloud Controller', () => {
+      test.each(names)(
+        '%s',
+        async (language) => {
+          const bits = ground.origin.add(`${language}.zip`, await LANGUAGES[language].bits(ground.home));
+          const staged = await ground.staged(`build-${language}`, { bits });
+          expect(staged.said).toEqual(
+            expect.arrayContaining([
+              'out Downloading app package...',
+              expect.stringMatching(/^out -----> Application: /),
+              expect.stringMatching(/^out -----> Image sha256:[0-9a-f]{12}/),
+              'out Exit status 0',
+              'out Uploading complete',
+            ]),
+          );
+          made.set(language, staged.image.digest);
+          await answers(language, staged);
+        },
+        600_000,
       );
-      await answers('static', `/v1/droplet/${guid}?`, result.process_types['web']);
-    }, 600_000);
 
-    test('a Node.js application, through the classic stager', async () => {
-      const cc = await startCloudController();
-      const password_file = join(home, 'password');
-      await writeFile(password_file, 'se:cret\n', { mode: 0o600 });
-      const [port = 0] = await freePorts(1);
-      const stager = await startStager(
-        stagerSchema.parse({
-          listen_addr: `127.0.0.1:${port}`,
-          callback_url: `http://127.0.0.1:${port}`,
-          bbs: {
-            ...{ url: diego.bbs_url, ca_file: diego.certs.ca },
-            ...{ cert_file: diego.certs.cert, key_file: diego.certs.key },
-          },
-          cloud_controller: { url: cc.url, username: 'stager', password_file },
-          ...{ uploader_url: origin.url, file_server_url: origin.url },
-          lifecycles: { unik: 'unik/lifecycle.tgz' },
-        }),
-        noLog,
+      test('a buildpack that supplies Node.js, and ours as the final one', async () => {
+        const ours = await readFile(await packageBuildpack(ground.home));
+        const buildpack = (key: string, bytes: Buffer) => ({
+          ...ground.origin.add(`${key}.zip`, bytes),
+          ...{ key, path: `/tmp/buildpacks/${createHash('md5').update(key).digest('hex')}` },
+        });
+        const staged = await ground.staged('build-several', {
+          bits: ground.origin.add('several.zip', await LANGUAGES['node-bare'].bits(ground.home)),
+          buildpacks: [buildpack('nodejs_buildpack', await suppliesNode()), buildpack('unik_buildpack', ours)],
+          skip_detect: true,
+        });
+        expect(staged.image.processes['web']?.argv[0]).toBe('/home/vcap/deps/0/node/bin/node');
+        expect(staged.result.lifecycle_metadata.buildpacks).toMatchObject([
+          { key: 'nodejs_buildpack', name: 'nodejs', version: '9.9.9' },
+          { key: 'unik_buildpack', name: 'unik' },
+        ]);
+        await answers('node-bare', staged);
+      }, 600_000);
+
+      (process.getuid?.() === 0 ? test : test.skip)(
+        'our buildpack from a URL, and from a git repository, through the filtered network',
+        async () => {
+          const served = await serveBuildpack(ground.home);
+          const neighbour = await Neighbour.start(served);
+          try {
+            const bits = ground.origin.add('static.zip', await LANGUAGES.static.bits(ground.home));
+            const base = `http://${NEIGHBOUR.address}:${NEIGHBOUR.files}`;
+            for (const [guid, url] of Object.entries({ 'by-url': `${base}/bp.zip`, 'by-git': `${base}/bp.git#main` })) {
+              const staged = await ground.staged(guid, { bits, urls: [url] });
+              expect(staged.result.lifecycle_metadata.buildpacks).toMatchObject([{ key: url, name: 'unik' }]);
+              expect(staged.image.digest).toBe(made.get('static'));
+            }
+          } finally {
+            await neighbour.stop();
+          }
+        },
+        600_000,
       );
-      try {
-        const { url, sha256 } = await bits('node-bare');
-        const reply = await fetch(`${stager.url}/v1/staging/build-node`, {
-          method: 'PUT',
-          body: JSON.stringify({
-            ...{ app_id: 'node-app', file_descriptors: 16_384, memory_mb: 1024, disk_mb: 1024, timeout: 600 },
-            ...{ environment: [{ name: 'A', value: 'b' }], log_guid: 'node-app', lifecycle: 'buildpack' },
-            lifecycle_data: {
-              ...{ app_bits_download_uri: url, app_bits_checksum: { type: 'sha256', value: sha256 }, stack: 'unik' },
-              ...{
-                buildpacks: [],
-                droplet_upload_uri: 'http://cc/droplet',
-                build_artifacts_cache_upload_uri: 'http://cc/c',
-              },
-            },
-          }),
-        });
-        expect(reply.status).toBe(202);
-        const said = await until('the completion', async () => cc.said[0], 240_000);
-        expect(said).toMatchObject({
-          path: '/internal/staging/build-node/completed',
-          authorization: `Basic ${Buffer.from('stager:se:cret').toString('base64')}`,
-        });
-        const { result } = z.strictObject({ result: resultSchema }).parse(said.body);
-        const [upload] = origin.uploads.filter(({ path }) => path.startsWith('/v1/droplet/node-app?'));
-        expect(upload?.path).toBe('/v1/droplet/node-app?cc-droplet-upload-uri=http%3A%2F%2Fcc%2Fdroplet&timeout=600');
-        await answers('node-bare', '/v1/droplet/node-app?', result.process_types['web']);
-      } finally {
-        await stager.close();
-        cc.server.close();
-      }
-    }, 600_000);
-  });
-}
+    });
 
-interface Said {
-  path: string;
-  authorization: string | undefined;
-  body: unknown;
-}
-
-async function startCloudController(): Promise<{ url: string; said: Said[]; server: Server }> {
-  const said: Said[] = [];
-  const server = createServer((request, response) => {
-    void json(request).then((body) => {
-      said.push({ path: request.url ?? '', authorization: request.headers.authorization, body });
-      response.writeHead(200).end();
+    describe('the classic stager', () => {
+      test.each(names)(
+        '%s: the same image',
+        async (language) => {
+          const { url, sha256 } = ground.origin.add(`${language}.zip`, await LANGUAGES[language].bits(ground.home));
+          const cache = ground.uploadOf(`/v1/build_artifacts/build-${language}?`);
+          const staged = await classic.stage(`${language}-app`, {
+            ...{ app_bits_download_uri: url, app_bits_checksum: { type: 'sha256', value: sha256 } },
+            build_artifacts_cache_download_uri: ground.origin.add(`${language}.cache`, cache.bytes).url,
+          });
+          expect(staged.image.digest).toBe(made.get(language));
+          // The same bytes were asked already; one is asked again, for the way there.
+          if (language === 'static') await answers(language, staged);
+        },
+        600_000,
+      );
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, said, server };
+}
+
+/** A folder with our buildpack as `bp.zip` and as the repository `bp.git`. */
+async function serveBuildpack(home: string): Promise<string> {
+  const served = await mkdtemp(join(home, 'served-'));
+  const zip = await packageBuildpack(served, 'bp.zip');
+  const source = join(served, 'source');
+  await mkdir(source);
+  await unpackAny(zip, source);
+  const git = (...args: string[]) =>
+    execa('git', ['-c', 'user.name=a', '-c', 'user.email=a@b', ...args], { cwd: source });
+  await git('init', '-q', '-b', 'main');
+  await git('add', '-A');
+  await git('commit', '-q', '-m', 'as it ships');
+  await git('clone', '-q', '--bare', source, join(served, 'bp.git'));
+  await execa('git', ['update-server-info'], { cwd: join(served, 'bp.git') });
+  return served;
+}
+
+/** A buildpack that puts the Node.js of its surroundings where Cloud Foundry's own puts one. */
+function suppliesNode(): Promise<Buffer> {
+  const supply = `#!/bin/bash
+set -e
+own="$3/$4"
+mkdir -p "$own/node/bin" "$own/bin"
+cp "$(readlink -f "$(command -v node)")" "$own/node/bin/node"
+ln -s ../node/bin/node "$own/bin/node"
+printf 'name: nodejs\\nversion: 9.9.9\\n' >"$own/config.yml"
+`;
+  return zipped([
+    { name: 'bin/detect', mode: 0o100755, content: '#!/bin/bash\nexit 0\n' },
+    { name: 'bin/supply', mode: 0o100755, content: supply },
+  ]);
 }

@@ -1,11 +1,7 @@
 /** Staging tasks as Cloud Controller builds them (cloud_controller_ng `task_recipe_builder.rb`, `staging_action_builder.rb`). */
 import type { Sent } from '../../../backend/wire/codec.js';
 import type { Action, TaskDefinition } from '../../../protos/generated.js';
-
-interface Blob {
-  url: string;
-  sha256: string;
-}
+import type { Blob } from './origin.js';
 
 export interface StagingOptions {
   guid: string;
@@ -15,12 +11,15 @@ export interface StagingOptions {
   uploader: string;
   cache?: Blob;
   buildpacks?: (Blob & { key: string; path: string })[];
+  /** Further buildpacks, by URL: the builder fetches them itself. */
+  urls?: string[];
   skip_detect?: boolean;
   env?: Record<string, string>;
   stack?: string;
   timeout_ms?: number;
   memory_mb?: number;
   disk_mb?: number;
+  max_pids?: number;
   callback?: string;
   /** Image layers in place of cached dependencies and downloads. */
   layers?: boolean;
@@ -40,7 +39,7 @@ export function stagingTask(options: StagingOptions): Sent<TaskDefinition> {
       path: '/tmp/lifecycle/builder',
       user: 'vcap',
       args: [
-        `-buildpackOrder=${buildpacks.map(({ key }) => key).join(',')}`,
+        `-buildpackOrder=${[...buildpacks.map(({ key }) => key), ...(options.urls ?? [])].join(',')}`,
         '-skipCertVerify=false',
         `-skipDetect=${String(options.skip_detect ?? false)}`,
         '-buildDir=/tmp/app',
@@ -89,7 +88,12 @@ export function stagingTask(options: StagingOptions): Sent<TaskDefinition> {
   return {
     root_fs: `preloaded:${stack}`,
     environment_variables: [{ name: 'LANG', value: 'en_US.UTF-8' }],
-    ...{ disk_mb: options.disk_mb ?? 1024, memory_mb: options.memory_mb ?? 1024, cpu_weight: 50, max_pids: 1024 },
+    ...{
+      disk_mb: options.disk_mb ?? 1024,
+      memory_mb: options.memory_mb ?? 1024,
+      cpu_weight: 50,
+      max_pids: options.max_pids ?? 1024,
+    },
     ...{ log_guid: `app-${guid}`, log_source: 'STG', metrics_guid: '', result_file: '/tmp/result.json' },
     metric_tags: { source_id: { static: `app-${guid}` } },
     ...(options.callback === undefined ? {} : { completion_callback_url: options.callback }),
