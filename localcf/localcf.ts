@@ -242,9 +242,8 @@ async function digestOf(path: string): Promise<string> {
     .digest('hex');
 }
 
-const accessEnvelope = ({ source_id, instance_id, source_type, tags, text, at }: AccessRecord): Envelope =>
-  ({
-    timestamp: BigInt(Math.round(at * 1_000)) * 1_000n,
-    ...{ source_id, instance_id, deprecated_tags: {}, tags: { ...tags, source_type } },
-    log: { payload: Buffer.from(text), type: 'OUT' },
-  });
+const accessEnvelope = ({ source_id, instance_id, source_type, tags, text, at }: AccessRecord): Envelope => ({
+  timestamp: BigInt(Math.round(at * 1_000)) * 1_000n,
+  ...{ source_id, instance_id, deprecated_tags: {}, tags: { ...tags, source_type } },
+  log: { payload: Buffer.from(text), type: 'OUT' },
+});
