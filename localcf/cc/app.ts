@@ -6,6 +6,7 @@ import { appPartRoutes } from './resources/app-parts.js';
 import { auditEventRoutes } from './resources/audit-events.js';
 import { buildpackJobs, buildpackRoutes } from './resources/buildpacks.js';
 import { buildRoutes } from './resources/builds.js';
+import { deploymentRoutes } from './resources/deployments.js';
 import { domainJobs, domainRoutes } from './resources/domains.js';
 import { dropletJobs, dropletRoutes } from './resources/droplets.js';
 import { envGroupRoutes } from './resources/env-groups.js';
@@ -17,6 +18,7 @@ import { orgJobs, orgRoutes } from './resources/orgs.js';
 import { packageJobs, packageRoutes } from './resources/packages.js';
 import { processRoutes } from './resources/processes.js';
 import { quotaJobs, quotaRoutes } from './resources/quotas.js';
+import { revisionRoutes } from './resources/revisions.js';
 import { roleJobs, roleRoutes } from './resources/roles.js';
 import { rootRoutes } from './resources/root.js';
 import { routeJobs, routeRoutes } from './resources/routes.js';
@@ -35,7 +37,7 @@ export function ccRoutes(cc: Cc): Route[] {
     ...[buildpackRoutes, domainRoutes, featureFlagRoutes, envGroupRoutes, isolationSegmentRoutes],
     ...[securityGroupRoutes, serviceInstanceRoutes, serviceBindingRoutes, serviceCatalogueRoutes, auditEventRoutes],
     ...[appRoutes, appPartRoutes, processRoutes, packageRoutes, buildRoutes, dropletRoutes, routeRoutes, taskRoutes],
-    ...[manifestRoutes],
+    ...[manifestRoutes, deploymentRoutes, revisionRoutes],
   ].flatMap((routes) => routes(cc));
 }
 

@@ -8,6 +8,7 @@ import type { App, Process } from '../model.js';
 import { processGuid } from '../recipes/desired-lrp.js';
 import type { Store } from '../store.js';
 import { recordCrash } from './crashes.js';
+import { startDeployer } from './deployer.js';
 import { appFacts } from './gather.js';
 import { serveInternal } from './internal.js';
 import { say, type AppLogs } from './logs.js';
@@ -49,8 +50,6 @@ export interface Diego {
   stats(process: Process, app: App): Promise<object[]>;
   /** `[{index, state, since}]` of each process, in one question. */
   instances(processes: readonly Process[]): Promise<Map<string, object[]>>;
-  /** How many instances run and take requests. */
-  routable(process: Process): Promise<number>;
   /** Stops one instance, so that another is started in its place; false: there is none. */
   restartInstance(process: Process, index: number): Promise<boolean>;
   /** Has the staging task of a build stopped. */
@@ -104,6 +103,17 @@ export async function createDiego(options: DiegoOptions): Promise<Diego> {
     return actual_lrps;
   };
 
+  const deployer = startDeployer({
+    ...{ store, clock, log },
+    async routable(process) {
+      const running = (await lrpsOf(process)).filter(
+        ({ state, routable, actual_lrp_key }) =>
+          state === 'RUNNING' && routable !== false && (actual_lrp_key?.index ?? 0) < process.instances,
+      );
+      return new Set(running.map(({ actual_lrp_key }) => actual_lrp_key?.index ?? 0)).size;
+    },
+  });
+
   return {
     internal_url: listener.url,
     told: (most_ms) => sync.passed(most_ms),
@@ -132,14 +142,6 @@ export async function createDiego(options: DiegoOptions): Promise<Diego> {
         }),
       );
     },
-    async routable(process) {
-      const lrps = await lrpsOf(process);
-      const running = lrps.filter(
-        ({ state, routable, actual_lrp_key }) =>
-          state === 'RUNNING' && routable !== false && (actual_lrp_key?.index ?? 0) < process.instances,
-      );
-      return new Set(running.map(({ actual_lrp_key }) => actual_lrp_key?.index ?? 0)).size;
-    },
     async restartInstance(process, index) {
       const lrp = (await lrpsOf(process)).find(({ actual_lrp_key }) => (actual_lrp_key?.index ?? 0) === index);
       if (!lrp?.actual_lrp_key) return false;
@@ -155,6 +157,7 @@ export async function createDiego(options: DiegoOptions): Promise<Diego> {
     async close() {
       stopping.abort();
       unwatch();
+      await deployer.close();
       await sync.close();
       await following;
       await stopSweeping();
