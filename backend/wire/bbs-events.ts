@@ -35,12 +35,13 @@ export async function followInstances(
   signal: AbortSignal,
 ): Promise<void> {
   const { clock, log, pause_ms = 1_000 } = options;
-  while (!signal.aborted) {
+  const isOver = (): boolean => signal.aborted;
+  while (!isOver()) {
     const ended = await once(options, tell, signal).then(
       () => 'the stream ended',
       (err: unknown) => messageOf(err),
     );
-    if (signal.aborted) return;
+    if (isOver()) return;
     log.debug({ reason: ended }, 'bbs.events-ended');
     await clock.sleep(pause_ms, signal).catch(() => undefined);
   }

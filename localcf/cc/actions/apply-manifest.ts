@@ -21,7 +21,7 @@ export function applyManifest(cc: Cc, tx: Tx, caller: Caller, guid: string, part
   if (!space) throw invalid('The space of this app is gone');
   const { features, metadata, env } = part;
   app = tx.update('app', guid, {
-    ...(features ? { features: { ...app.features, ...features } as App['features'] } : {}),
+    ...(features ? { features: { ...app.features, ...features } } : {}),
     ...(metadata ? { metadata: mergeMetadata(app.metadata, metadata) } : {}),
     ...(env ? { environment: { ...app.environment, ...env } } : {}),
     ...(part.stack === undefined && part.buildpacks === undefined

@@ -3,7 +3,15 @@ import { randomUUID } from 'node:crypto';
 import type { Caller } from '../access.js';
 import type { Cc } from '../cc.js';
 import { invalid } from '../errors.js';
-import { noMetadata, type App, type Deployment, type Droplet, type Metadata, type Process, type Revision } from '../model.js';
+import {
+  noMetadata,
+  type App,
+  type Deployment,
+  type Droplet,
+  type Metadata,
+  type Process,
+  type Revision,
+} from '../model.js';
 import { timeOf, type Store, type Tx } from '../store.js';
 import { assignDroplet, recordApp, startApp } from './apps.js';
 import { reviseApp } from './revisions.js';
@@ -35,13 +43,18 @@ export function createDeployment(cc: Cc, tx: Tx, caller: Caller, order: Deployme
   const before = order.app;
   const droplet = order.droplet ?? store.droplet.get(revision?.droplet_guid ?? before.droplet_guid ?? '');
   if (droplet?.app_guid !== before.guid || droplet.state !== 'STAGED') {
-    throw invalid(order.droplet || revision ? 'Unable to deploy this revision, the droplet for this revision no longer exists.' : 'Invalid droplet. Please specify a droplet in the request or set a current droplet for the app.');
+    throw invalid(
+      order.droplet || revision
+        ? 'Unable to deploy this revision, the droplet for this revision no longer exists.'
+        : 'Invalid droplet. Please specify a droplet in the request or set a current droplet for the app.',
+    );
   }
   let app = droplet.guid === before.droplet_guid ? before : assignDroplet(cc, tx, caller, before, droplet);
   if (revision) {
     app = tx.update('app', app.guid, { environment: revision.environment });
     for (const process of store.process.filter((one) => one.app_guid === app.guid)) {
-      if (Object.hasOwn(revision.commands, process.type)) tx.update('process', process.guid, { command: revision.commands[process.type] ?? null });
+      if (Object.hasOwn(revision.commands, process.type))
+        tx.update('process', process.guid, { command: revision.commands[process.type] ?? null });
     }
   }
   const last = activeDeployment(store, app.guid);
@@ -56,7 +69,10 @@ export function createDeployment(cc: Cc, tx: Tx, caller: Caller, order: Deployme
     ...{ droplet_guid: droplet.guid, previous_droplet_guid: before.droplet_guid, original_web_instances: original },
   } as const;
   if (app.state === 'STOPPED') {
-    tx.update('process', web.guid, { ...sizesOf(order), ...(web_instances === null ? {} : { instances: web_instances }) });
+    tx.update('process', web.guid, {
+      ...sizesOf(order),
+      ...(web_instances === null ? {} : { instances: web_instances }),
+    });
     const started = startApp(cc, tx, caller, app);
     return tx.insert('deployment', {
       ...base,
@@ -74,7 +90,13 @@ export function createDeployment(cc: Cc, tx: Tx, caller: Caller, order: Deployme
     ...{ memory_in_mb: web.memory_in_mb, disk_in_mb: web.disk_in_mb },
     log_rate_limit_in_bytes_per_second: web.log_rate_limit_in_bytes_per_second,
     ...sizesOf(order),
-    ...{ health_check, readiness_health_check, version: randomUUID(), revision_guid: now?.guid ?? null, metadata: web.metadata },
+    ...{
+      health_check,
+      readiness_health_check,
+      version: randomUUID(),
+      revision_guid: now?.guid ?? null,
+      metadata: web.metadata,
+    },
   });
   if (strategy === 'recreate') for (const old of olds) tx.update('process', old.guid, { instances: 0 });
   tx.update('app', app.guid, { revision_guid: now?.guid ?? null });
@@ -143,7 +165,9 @@ export interface DeploymentView {
 }
 
 export type Move =
-  | { kind: 'wait' | 'pause' | 'finish' }
+  | { kind: 'wait' }
+  | { kind: 'pause' }
+  | { kind: 'finish' }
   | { kind: 'scale'; instances: number; olds: { guid: string; instances: number }[] };
 
 /** Pure. Old instances go only as new ones have come. */
@@ -156,7 +180,8 @@ export function nextMove({ deployment, current, olds, running }: DeploymentView)
     // What runs already may take over from old ones, also before all do.
     return left.length > 0 ? { kind: 'scale', instances: current.instances, olds: left } : { kind: 'wait' };
   }
-  if (state === 'PREPAUSED') return left.length > 0 ? { kind: 'scale', instances: current.instances, olds: left } : { kind: 'pause' };
+  if (state === 'PREPAUSED')
+    return left.length > 0 ? { kind: 'scale', instances: current.instances, olds: left } : { kind: 'pause' };
   if (current.instances >= total) return { kind: 'finish' };
   return { kind: 'scale', instances: Math.min(total, current.instances + max_in_flight), olds: left };
 }
@@ -179,7 +204,8 @@ export function finishDeployment(cc: Pick<Cc, 'store' | 'clock'>, tx: Tx, deploy
   const { store, clock } = cc;
   const { app_guid, process_guid, revision_guid, web_instances, original_web_instances } = deployment;
   for (const one of store.process.filter((process) => process.app_guid === app_guid)) {
-    if (one.guid === process_guid) tx.update('process', one.guid, { instances: web_instances ?? original_web_instances });
+    if (one.guid === process_guid)
+      tx.update('process', one.guid, { instances: web_instances ?? original_web_instances });
     else if (one.type === 'web') tx.remove('process', one.guid);
     else tx.update('process', one.guid, { version: randomUUID(), revision_guid });
   }

@@ -16,8 +16,8 @@ export const DROPLET_LIMITS: DropletLimits = { max_unpacked_bytes: 8 * 1_073_741
 export async function checkDroplet(path: string, limits: DropletLimits, signal: AbortSignal): Promise<void> {
   const entries = extract();
   let [bytes, count] = [0, 0];
-  entries.on('entry', ({ name, size = 0 }, content, next) => {
-    bytes += size;
+  entries.on('entry', ({ name, size }, content, next) => {
+    bytes += size || 0;
     count += 1;
     const climbs = name.startsWith('/') || name.split('/').includes('..');
     const fault = climbs

@@ -43,7 +43,9 @@ async function step({ store, routable, clock, log }: DeployerOptions, guid: stri
   if (!before) return;
   if (!process || store.app.get(before.app_guid)?.state !== 'STARTED') {
     // Its app was stopped meanwhile, or the process is gone: there is nothing to shift.
-    store.change((tx) => (process ? finishDeployment({ store, clock }, tx, before) : cancelDeployment({ store, clock }, tx, before)));
+    store.change((tx) =>
+      process ? finishDeployment({ store, clock }, tx, before) : cancelDeployment({ store, clock }, tx, before),
+    );
     return;
   }
   const count = await routable(process);
@@ -51,14 +53,20 @@ async function step({ store, routable, clock, log }: DeployerOptions, guid: stri
     const deployment = active(store, guid);
     const current = store.process.get(process.guid);
     if (!deployment || !current) return;
-    const olds = store.process.filter((one) => one.app_guid === deployment.app_guid && one.type === 'web' && one.guid !== current.guid);
+    const olds = store.process.filter(
+      (one) => one.app_guid === deployment.app_guid && one.type === 'web' && one.guid !== current.guid,
+    );
     const move = nextMove({ deployment, current, olds, running: Math.min(count, current.instances) });
     if (move.kind === 'wait') return;
     log.info({ deployment: guid, running: count, move: move.kind }, 'deployer.step');
     if (move.kind === 'finish') finishDeployment({ store, clock }, tx, deployment);
     else if (move.kind === 'pause') {
-      tx.update('deployment', guid, { state: 'PAUSED', status_reason: 'PAUSED', last_status_change: timeOf(clock.now()) });
-    } else if (move.kind === 'scale') {
+      tx.update('deployment', guid, {
+        state: 'PAUSED',
+        status_reason: 'PAUSED',
+        last_status_change: timeOf(clock.now()),
+      });
+    } else {
       if (move.instances !== current.instances) tx.update('process', current.guid, { instances: move.instances });
       for (const { guid: old, instances } of move.olds) tx.update('process', old, { instances });
     }

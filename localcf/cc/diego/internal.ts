@@ -24,9 +24,9 @@ export interface InternalOptions {
   max_upload_bytes: number;
   log: Log;
   /** False: the build is not staging any more. */
-  uploaded(kind: 'droplet' | 'cache', build_guid: string, blob: HeldBlob): Promise<boolean>;
-  staged(build_guid: string, callback: Callback): Promise<void>;
-  task_done(task_guid: string, callback: Callback): Promise<void>;
+  uploaded: (kind: 'droplet' | 'cache', build_guid: string, blob: HeldBlob) => Promise<boolean>;
+  staged: (build_guid: string, callback: Callback) => Promise<void>;
+  task_done: (task_guid: string, callback: Callback) => Promise<void>;
 }
 
 /** Uploads are large, and machines are slow. */
@@ -50,25 +50,37 @@ const pathOf = ({ url }: IncomingMessage): URL => new URL(url ?? '/', 'https://i
 
 async function serve(options: InternalOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { pathname, searchParams } = pathOf(request);
-  if (!isSigned(options.key, pathname, searchParams.get('signature')))
-    return answer(response, 403, 'no such address\n');
+  if (!isSigned(options.key, pathname, searchParams.get('signature'))) {
+    answer(response, 403, 'no such address\n');
+    return;
+  }
   const [, place, one = '', two = ''] = pathname.split('/');
   if (request.method === 'GET' || request.method === 'HEAD') {
     const path = place === 'lifecycle' ? options.lifecycle.path : await options.blobs.path(two);
-    if (path === undefined) return answer(response, 404, 'it is gone\n');
+    if (path === undefined) {
+      answer(response, 404, 'it is gone\n');
+      return;
+    }
     return sendFile(path, place === 'lifecycle' ? one : two, request, response);
   }
-  if (request.method !== 'POST') return answer(response, 405, '', { allow: 'GET, HEAD, POST' });
+  if (request.method !== 'POST') {
+    answer(response, 405, '', { allow: 'GET, HEAD, POST' });
+    return;
+  }
   if (two === 'completed') {
     const callback = callbackSchema.parse(await json(request));
     await (place === 'tasks' ? options.task_done(one, callback) : options.staged(one, callback));
-    return answer(response, 200, '{}', { 'content-type': 'application/json' });
+    answer(response, 200, '{}', { 'content-type': 'application/json' });
+    return;
   }
   return takeUpload(options, { build_guid: one, kind: two === 'droplet' ? 'droplet' : 'cache' }, request, response);
 }
 
 async function sendFile(path: string, etag: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  if (request.headers['if-none-match'] === `"${etag}"`) return answer(response, 304, '', { etag: `"${etag}"` });
+  if (request.headers['if-none-match'] === `"${etag}"`) {
+    answer(response, 304, '', { etag: `"${etag}"` });
+    return;
+  }
   const { size } = await stat(path);
   response.writeHead(200, { 'content-length': size, 'content-type': 'application/octet-stream', etag: `"${etag}"` });
   if (request.method === 'HEAD') response.end();
@@ -85,10 +97,12 @@ async function takeUpload(
   try {
     const told = /sha-256=:([^:]+):/.exec(String(request.headers['content-digest'] ?? ''))?.[1];
     if (told !== undefined && told !== Buffer.from(blob.sha256, 'hex').toString('base64')) {
-      return answer(response, 400, 'it is not what its digest says\n');
+      answer(response, 400, 'it is not what its digest says\n');
+      return;
     }
     const taken = await uploaded(kind, build_guid, blob);
-    return answer(response, taken ? 201 : 410, taken ? '' : 'the build has ended\n');
+    answer(response, taken ? 201 : 410, taken ? '' : 'the build has ended\n');
+    return;
   } finally {
     blob.release();
   }

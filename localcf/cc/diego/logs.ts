@@ -35,5 +35,5 @@ export function say(
     deprecated_tags: {},
     tags: { source_type, app_id: app.guid, app_name: app.name, source_id: app.guid, instance_id: '0' },
     log: { payload: Buffer.from(text), type: 'OUT' },
-  } as Envelope);
+  });
 }

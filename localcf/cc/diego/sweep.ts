@@ -28,6 +28,7 @@ export function keepSwept({
   const stopping = new AbortController();
   let sweeping: Promise<void> | undefined;
   let again = false;
+  const isAsked = (): boolean => again;
   async function sweep(): Promise<void> {
     do {
       again = false;
@@ -36,7 +37,7 @@ export function keepSwept({
       await store.settled();
       const gone = await blobs.sweep(() => usedBlobs(store));
       if (gone > 0) log.info({ blobs: gone }, 'blobs.swept');
-    } while (again);
+    } while (isAsked());
   }
   function start(): void {
     again = true;

@@ -45,21 +45,23 @@ const BUILD_MS = (STAGING_TIMEOUT_S + 300) * 1_000;
 export function startSync(options: SyncOptions): Sync {
   const { clock, log, period_ms = 30_000, retry_ms = 1_000 } = options;
   const stopping = new AbortController();
+  const isStopping = (): boolean => stopping.signal.aborted;
   let waiting: ((ok: boolean) => void)[] = [];
   let dirty = true;
+  const isDirty = (): boolean => dirty;
   let wake: () => void = () => undefined;
 
   async function run(): Promise<void> {
-    while (!stopping.signal.aborted) {
+    while (!isStopping()) {
       dirty = false;
       const told = waiting;
       waiting = [];
       const ok = await pass(options, stopping.signal).catch((err: unknown) => {
-        if (!stopping.signal.aborted) log.warn({ reason: messageOf(err) }, 'sync.pass-failed');
+        if (!isStopping()) log.warn({ reason: messageOf(err) }, 'sync.pass-failed');
         return false;
       });
       for (const tell of told) tell(ok);
-      if (!dirty || !ok) await pause(ok ? period_ms : retry_ms, !ok);
+      if (!isDirty() || !ok) await pause(ok ? period_ms : retry_ms, !ok);
     }
     for (const tell of waiting) tell(false);
   }

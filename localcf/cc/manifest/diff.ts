@@ -65,10 +65,14 @@ function compare(diff: DiffEntry[], path: string, was: unknown, value: unknown):
   else if (Array.isArray(value) && Array.isArray(was)) compareLists(diff, path, was as unknown[], value as unknown[]);
   else if (isFields(value) && isFields(was)) {
     for (const [key, one] of Object.entries(value)) compare(diff, `${path}/${key}`, was[key], one);
-  } else if (JSON.stringify(was) !== JSON.stringify(value) && String(was) !== String(value)) {
+  } else if (textOf(was) !== textOf(value)) {
     diff.push({ op: 'replace', path, was, value });
   }
 }
+
+/** A number and its text are the same in a manifest. */
+const textOf = (value: unknown): string =>
+  JSON.stringify(typeof value === 'number' || typeof value === 'boolean' ? String(value) : value);
 
 /** Entries with a name are compared with those of the same name; others as a whole. */
 function compareLists(diff: DiffEntry[], path: string, was: readonly unknown[], value: readonly unknown[]): void {

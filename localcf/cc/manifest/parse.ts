@@ -257,8 +257,8 @@ const named = (buildpack: string | null): boolean =>
 
 /** Everything becomes a text, as in CC. */
 function envText(value: unknown): string {
-  if (value === null) return '';
-  return typeof value === 'string' ? value : isObject(value) ? JSON.stringify(value) : String(value);
+  if (value === null || value === undefined) return '';
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
 /** What stands at the top is the web process's, unless its own entry says otherwise. */

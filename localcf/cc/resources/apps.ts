@@ -165,9 +165,9 @@ export function appRoutes(cc: Cc): Route[] {
 
     get('/v3/apps/:guid/relationships/current_droplet', (call) => {
       const app = appOf(cc, call);
-      if (app.droplet_guid === null) throw found(undefined, 'Droplet');
+      const droplet = found(store.droplet.get(app.droplet_guid ?? ''), 'Droplet');
       return {
-        ...toOne(app.droplet_guid),
+        ...toOne(droplet.guid),
         links: {
           self: link(cc, `/v3/apps/${app.guid}/relationships/current_droplet`),
           related: link(cc, `/v3/apps/${app.guid}/droplets/current`),

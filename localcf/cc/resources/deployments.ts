@@ -79,30 +79,43 @@ export function deploymentRoutes(cc: Cc): Route[] {
 
   return [
     get('/v3/deployments', (call) =>
-      list(call, store.deployment.filter((one) => call.access.seesSpace(spaceOf(one))), {
-        filters: {
-          app_guids: by((row) => row.app_guid),
-          states: by((row) => row.state),
-          status_values: by((row) => row.status_value),
-          status_reasons: by((row) => row.status_reason),
+      list(
+        call,
+        store.deployment.filter((one) => call.access.seesSpace(spaceOf(one))),
+        {
+          filters: {
+            app_guids: by((row) => row.app_guid),
+            states: by((row) => row.state),
+            status_values: by((row) => row.status_value),
+            status_reasons: by((row) => row.status_reason),
+          },
+          present,
         },
-        present,
-      }),
+      ),
     ),
     post('/v3/deployments', (call) => {
-      const { droplet, revision, strategy = 'rolling', options = {}, relationships, metadata } = call.parse(createSchema);
+      const {
+        droplet,
+        revision,
+        strategy = 'rolling',
+        options = {},
+        relationships,
+        metadata,
+      } = call.parse(createSchema);
       const guid = relationships.app.data.guid;
       const app = store.app.get(guid);
       if (!app || !call.access.seesSpace(app.space_guid)) {
         throw invalid('Unable to use app. Ensure that the app exists and you have access to it.');
       }
       call.access.toOperate(app.space_guid, 'App');
-      if (droplet && revision) throw invalid('Cannot set both fields \'droplet\' and \'revision\'');
+      if (droplet && revision) throw invalid("Cannot set both fields 'droplet' and 'revision'");
       const wanted = droplet ? store.droplet.get(droplet.guid) : undefined;
-      if (droplet && wanted?.app_guid !== guid) throw invalid('Unable to assign current droplet. Ensure the droplet exists and belongs to this app.');
+      if (droplet && wanted?.app_guid !== guid)
+        throw invalid('Unable to assign current droplet. Ensure the droplet exists and belongs to this app.');
       const back = revision ? store.revision.get(revision.guid) : undefined;
       if (revision && back?.app_guid !== guid) throw invalid('The revision does not exist');
-      if (options.canary && strategy !== 'canary') throw invalid("Canary options are only valid for deployments with strategy 'canary'");
+      if (options.canary && strategy !== 'canary')
+        throw invalid("Canary options are only valid for deployments with strategy 'canary'");
       const row = store.change((tx) =>
         createDeployment(cc, tx, call.caller, {
           ...{ app, droplet: wanted, revision: back, strategy, max_in_flight: options.max_in_flight ?? 1 },
@@ -120,11 +133,14 @@ export function deploymentRoutes(cc: Cc): Route[] {
     patch('/v3/deployments/:guid', (call) => {
       const { row } = read(call, 'operate');
       const { metadata } = call.parse(z.strictObject({ metadata: metadataSchema.optional() }));
-      return present(store.change((tx) => tx.update('deployment', row.guid, { metadata: mergeMetadata(row.metadata, metadata) })));
+      return present(
+        store.change((tx) => tx.update('deployment', row.guid, { metadata: mergeMetadata(row.metadata, metadata) })),
+      );
     }),
     post('/v3/deployments/:guid/actions/cancel', (call) => {
       const { row, app } = read(call, 'operate');
-      if (row.status_value === 'FINALIZED' && row.state !== 'CANCELED') throw invalid(`Cannot cancel a ${row.state} deployment`);
+      if (row.status_value === 'FINALIZED' && row.state !== 'CANCELED')
+        throw invalid(`Cannot cancel a ${row.state} deployment`);
       if (row.status_value === 'ACTIVE') {
         store.change((tx) => {
           recordApp(cc, tx, call.caller, 'audit.app.deployment.cancel', app, { deployment_guid: row.guid });
@@ -135,7 +151,8 @@ export function deploymentRoutes(cc: Cc): Route[] {
     }),
     post('/v3/deployments/:guid/actions/continue', (call) => {
       const { row, app } = read(call, 'operate');
-      if (row.state !== 'PAUSED') throw invalid(`Cannot continue a deployment with status: ${row.status_value} and reason: ${row.status_reason}`);
+      if (row.state !== 'PAUSED')
+        throw invalid(`Cannot continue a deployment with status: ${row.status_value} and reason: ${row.status_reason}`);
       store.change((tx) => {
         recordApp(cc, tx, call.caller, 'audit.app.deployment.continue', app, { deployment_guid: row.guid });
         continueDeployment(cc, tx, row);

@@ -29,16 +29,25 @@ export function revisionRoutes(cc: Cc): Route[] {
     return row;
   };
   const listOf = (call: Call, rows: readonly Revision[]): object =>
-    list(call, rows, { filters: { versions: by((row) => row.version) }, order: { version: (row) => row.version }, present });
+    list(call, rows, {
+      filters: { versions: by((row) => row.version) },
+      order: { version: (row) => row.version },
+      present,
+    });
 
   return [
     get('/v3/apps/:guid/revisions', (call) => {
       const app = appOf(cc, call);
-      return listOf(call, store.revision.filter((one) => one.app_guid === app.guid));
+      return listOf(
+        call,
+        store.revision.filter((one) => one.app_guid === app.guid),
+      );
     }),
     get('/v3/apps/:guid/revisions/deployed', (call) => {
       const app = appOf(cc, call);
-      const running = new Set(store.process.filter((one) => one.app_guid === app.guid && one.instances > 0).map((one) => one.revision_guid));
+      const running = new Set(
+        store.process.filter((one) => one.app_guid === app.guid && one.instances > 0).map((one) => one.revision_guid),
+      );
       const rows = app.state === 'STARTED' ? store.revision.filter(({ guid }) => running.has(guid)) : [];
       return listOf(call, rows);
     }),
@@ -47,7 +56,9 @@ export function revisionRoutes(cc: Cc): Route[] {
       const row = read(call);
       call.access.toDevelop(store.app.get(row.app_guid)?.space_guid ?? '', 'Revision');
       const { metadata } = call.parse(z.strictObject({ metadata: metadataSchema.optional() }));
-      return present(store.change((tx) => tx.update('revision', row.guid, { metadata: mergeMetadata(row.metadata, metadata) })));
+      return present(
+        store.change((tx) => tx.update('revision', row.guid, { metadata: mergeMetadata(row.metadata, metadata) })),
+      );
     }),
     get('/v3/revisions/:guid/environment_variables', (call) => {
       const row = read(call);
