@@ -93,11 +93,13 @@ const BY_STATUS: readonly [suffix: string, name: CfErrorName][] = [
   ['224', 'BuildpackReleaseFailed'],
 ];
 
+const FULL = 'insufficient resources';
+
 export function failureError(reason: string, why?: string): string {
   const known = BY_STATUS.find(([suffix]) => reason.endsWith(suffix));
   if (known) return stagingError(known[1], '', why);
-  if (reason.startsWith('insufficient resources'))
-    return `InsufficientResources - ${CF_ERRORS.InsufficientResources[2]}: ${reason}`;
+  if (reason.startsWith(FULL))
+    return `InsufficientResources - ${CF_ERRORS.InsufficientResources[2]}${reason.slice(FULL.length)}`;
   if (reason.startsWith('found no compatible cell')) return stagingError('NoCompatibleCell', reason);
   if (reason === 'unable to communicate to compatible cells') return stagingError('StagerUnavailable', reason);
   if (reason === 'task was cancelled') return stagingError('StagingError', 'staging was cancelled');
