@@ -27,6 +27,8 @@ export async function checkDroplet(path: string, limits: DropletLimits, signal: 
         : count > limits.max_entries
           ? `it has more than the ${limits.max_entries} entries allowed`
           : undefined;
+    // It fails with the whole, which is told below.
+    content.on('error', () => undefined);
     content.resume();
     if (fault === undefined) content.once('end', () => next());
     else next(new UnikError('archive_invalid', fault));

@@ -34,28 +34,36 @@ export async function readForm(request: IncomingMessage, { folder, max_bytes, si
   const files = new Map<string, FormFile>();
   const writing: Promise<void>[] = [];
   const parser = parserOf(request, max_bytes);
+  const broken = new AbortController();
+  // Not at once: the parser is in the middle of a chunk when it tells.
+  const refuse = (error: CfError): void => void setImmediate(() => broken.abort(error));
+  const gone = AbortSignal.any([signal, broken.signal]);
   parser.on('field', (name, value, { valueTruncated }) => {
-    if (valueTruncated) parser.destroy(cfError('UploadTooLarge', `the ${MOST.fieldSize} bytes allowed for ${name}`));
+    if (valueTruncated) refuse(cfError('UploadTooLarge', `the ${MOST.fieldSize} bytes allowed for ${name}`));
     fields.set(name, value);
   });
   parser.on('file', (name, content, info) => {
     const path = join(folder, `upload-${files.size}`);
     files.set(name, { path, filename: info.filename });
-    content.once('limit', () => parser.destroy(cfError('UploadTooLarge', `the ${max_bytes} bytes allowed`)));
-    const written = pipeline(content, createWriteStream(path, { flags: 'wx', mode: 0o600 }), { signal });
+    content.once('limit', () => refuse(cfError('UploadTooLarge', `the ${max_bytes} bytes allowed`)));
+    const written = pipeline(content, createWriteStream(path, { flags: 'wx', mode: 0o600 }), { signal: gone });
     // Its failure is told below, with the others'.
     written.catch(() => undefined);
     writing.push(written);
   });
   for (const limit of ['filesLimit', 'fieldsLimit', 'partsLimit'] as const) {
-    parser.once(limit, () => parser.destroy(cfError('InvalidRequest', 'it has too many parts')));
+    parser.once(limit, () => refuse(cfError('InvalidRequest', 'it has too many parts')));
   }
   try {
-    await pipeline(request, parser, { signal });
+    await pipeline(request, parser, { signal: gone });
     await Promise.all(writing);
+    // Told with the last bytes.
+    await new Promise((resolve) => setImmediate(resolve));
+    broken.signal.throwIfAborted();
   } catch (err) {
     await Promise.allSettled(writing);
     signal.throwIfAborted();
+    if (broken.signal.aborted) throw broken.signal.reason;
     if (err instanceof CfError) throw err;
     throw cfError('InvalidRequest', messageOf(err));
   }

@@ -235,7 +235,8 @@ async function uploadPackage(cc: Cc, call: Call, { row, app }: { row: Package; a
 
 function refusal(err: unknown): CfError {
   if (err instanceof CfError) return err;
-  if (err instanceof UnikError && err.code === 'archive_invalid') return cfError('AppBitsUploadInvalid', err.message);
+  if (err instanceof UnikError && (err.code === 'archive_invalid' || err.code === 'archive_too_large'))
+    return cfError('AppBitsUploadInvalid', err.message);
   throw err;
 }
 
