@@ -37,6 +37,7 @@ export interface Cells {
 }
 
 const LOOK_MS = 1_000;
+const READY_MS = 20_000;
 /** A cell that ends at once is not started again at once. */
 const PAUSE_MS = 3_000;
 const LARGEST_LOG = 10 * 2 ** 20;
@@ -47,7 +48,8 @@ export async function startCells(options: CellsOptions): Promise<Cells> {
   const { folder, configs, clock, log } = options;
   const stopping = new AbortController();
   const names = [...configs.keys()];
-  for (const name of names) await ensure(options, name);
+  await Promise.all(names.map((name) => ensure(options, name)));
+  await Promise.all(names.map((name) => answering(options, name)));
 
   const isStopping = (): boolean => stopping.signal.aborted;
   const watching = (async () => {
@@ -125,6 +127,30 @@ async function start({ folder, command, env, clock, log }: CellsOptions, name: s
   }
 }
 
+/** Resolves when its doors are open, or when it takes too long: then the auctions find out. */
+async function answering({ configs, tls, clock, log }: CellsOptions, name: string): Promise<void> {
+  const agent = new Agent({ connect: { ...tls } });
+  const until = clock.now() + READY_MS;
+  try {
+    while (clock.now() < until) {
+      try {
+        const { body } = await request(`https://${adminOf(configs, name)}/ping`, { dispatcher: agent });
+        await body.dump();
+        return;
+      } catch {
+        // Not yet.
+        await clock.sleep(100);
+      }
+    }
+    log.warn({ cell: name }, 'cells.not-ready');
+  } finally {
+    await agent.close();
+  }
+}
+
+const adminOf = (configs: CellsOptions['configs'], name: string): string =>
+  z.object({ admin_addr: z.string() }).parse(configs.get(name)).admin_addr;
+
 /** The process that holds the cell's home; undefined: none is alive. */
 async function holder(folder: string, name: string): Promise<ProcessIdentity | undefined> {
   try {
@@ -141,10 +167,11 @@ async function holder(folder: string, name: string): Promise<ProcessIdentity | u
 async function leave({ folder, configs, tls, clock, log }: CellsOptions, name: string, most_ms: number): Promise<void> {
   const running = await holder(folder, name);
   if (!running) return;
-  const address = z.object({ admin_addr: z.string() }).parse(configs.get(name)).admin_addr;
   const agent = new Agent({ connect: { ...tls } });
   try {
-    await request(`https://${address}/evacuate`, { method: 'POST', dispatcher: agent }).then(({ body }) => body.dump());
+    await request(`https://${adminOf(configs, name)}/evacuate`, { method: 'POST', dispatcher: agent }).then(
+      ({ body }) => body.dump(),
+    );
   } catch (err) {
     log.warn({ cell: name, reason: messageOf(err) }, 'cells.evacuate-refused');
   } finally {

@@ -79,6 +79,8 @@ const LOGS = { max_per_source: 5_000, max_bytes: 256 * 2 ** 20 };
 const RESOURCES_BYTES = 2 * 2 ** 30;
 /** Machines have 10 s to end, and much of that at once makes a small machine slow. */
 const DRAIN_MS = 60_000;
+/** Diego's half minute is for hundreds of cells. */
+const CONVERGE_MS = 5_000;
 
 export async function startLocalCf(options: LocalCfOptions): Promise<LocalCf> {
   const undo = new Undo();
@@ -123,7 +125,7 @@ async function join_(options: LocalCfOptions, undo: Undo): Promise<LocalCf> {
   let diegoAt = config.diego;
   if (!diegoAt) {
     const embedded = await createEmbedded({
-      ...{ home: join(home, 'diego'), tls, clock, log: log.child({ part: 'diego' }) },
+      ...{ home: join(home, 'diego'), tls, clock, log: log.child({ part: 'diego' }), converge_ms: CONVERGE_MS },
       ports: { bbs: ports['bbs'] ?? 0, locket: ports['locket'] ?? 0, auctioneer: ports['auctioneer'] ?? 0 },
     });
     undo.push('diego', () => embedded.close());
@@ -136,6 +138,25 @@ async function join_(options: LocalCfOptions, undo: Undo): Promise<LocalCf> {
   const logs = createStore(LOGS);
   const ingress = await serveIngress({ tls, port: ports['agent'] ?? 0, take: (envelopes) => logs.put(envelopes) });
   undo.push('logs', () => ingress.close());
+
+  // Before anything is placed: what finds no cell waits for the next convergence.
+  const cells_folder = join(home, 'cells');
+  const each_mb = Math.max(512, Math.floor((totalmem() / 2 ** 20 - 1_024) / Math.max(1, config.cells)));
+  const cells: Cells = await startCells({
+    folder: cells_folder,
+    configs: new Map(
+      names.map((name) => [
+        name,
+        cellConfig({
+          ...{ name, ports, files, stacks: config.stacks, bbs_url, locket_address, memory_mb: each_mb },
+          ...{ agent: config.logs?.agent ?? ingress.address, nats: config.nats, log_level: config.log_level },
+          over: config.cell,
+        }),
+      ]),
+    ),
+    ...{ command: options.command, env: options.env, tls, clock, log },
+  });
+  undo.push('cells', () => cells.close());
 
   const secrets = await adminSecrets(join(home, 'admin.json'));
   const tokens = await openTokens({ file: join(home, 'uaa-key.json'), issuer: `${api_url}/oauth/token`, clock });
@@ -180,7 +201,6 @@ async function join_(options: LocalCfOptions, undo: Undo): Promise<LocalCf> {
     undo.push('route feed', () => feed.close());
   }
 
-  const cells_folder = join(home, 'cells');
   const page = options.page?.({ api_url, router_url, apps_domain: config.apps_domain, cells_folder, log });
   const front = await serveFront({
     ...{ host: config.api.host, port: outer['api'] ?? 0 },
@@ -192,23 +212,6 @@ async function join_(options: LocalCfOptions, undo: Undo): Promise<LocalCf> {
     },
   });
   undo.push('api', () => front.close());
-
-  const each_mb = Math.max(512, Math.floor((totalmem() / 2 ** 20 - 1_024) / Math.max(1, config.cells)));
-  const cells: Cells = await startCells({
-    folder: cells_folder,
-    configs: new Map(
-      names.map((name) => [
-        name,
-        cellConfig({
-          ...{ name, ports, files, stacks: config.stacks, bbs_url, locket_address, memory_mb: each_mb },
-          ...{ agent: config.logs?.agent ?? ingress.address, nats: config.nats, log_level: config.log_level },
-          over: config.cell,
-        }),
-      ]),
-    ),
-    ...{ command: options.command, env: options.env, tls, clock, log },
-  });
-  undo.push('cells', () => cells.close());
 
   let ended: Promise<void> | undefined;
   const close = (): Promise<void> => (ended ??= undo.unwind(log));

@@ -1,7 +1,7 @@
 /**
- * `npm start`: sets up, starts the daemon with a sample app, prints its address and what to type next, stays until
- * Ctrl-C, then removes what it started. `--once`: boots the sample in a home of its own, checks that it answers, stops
- * everything; the last line is one JSON object.
+ * `npm start [-- OPTIONS OF unik up]`: sets up, serves a whole Cloud Foundry, prints what to type next, stays until Ctrl-C,
+ * then ends what it started; what was pushed runs again at the next start. `--once`: boots the bare sample in a home of
+ * its own, checks that it answers, stops everything; the last line is one JSON object.
  */
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -11,20 +11,21 @@ import { join } from 'node:path';
 import { root, setup } from './setup.mjs';
 
 const once = process.argv.includes('--once');
-const unknown = process.argv.slice(2).filter((word) => word !== '--once');
-if (unknown.length > 0) {
-  console.error(`npm start: unknown argument ${unknown[0]}; there is only --once`);
+const say = (line) => process.stderr.write(`${line}\n`);
+const words = process.argv.slice(2).filter((word) => word !== '--once');
+if (once && words.length > 0) {
+  console.error(`npm start: --once takes no ${words[0]}`);
   process.exit(2);
 }
 await setup();
+if (!once) process.exit(await up());
 
 const userHome = process.env.UNIK_HOME ?? join(homedir(), '.unik');
 // A run of --once must neither see nor stop the machines of a daemon that is already there.
-const home = once ? join(userHome, `once-${randomBytes(3).toString('hex')}`) : userHome;
+const home = join(userHome, `once-${randomBytes(3).toString('hex')}`);
 mkdirSync(home, { recursive: true, mode: 0o700 });
 const env = { ...process.env, UNIK_HOME: home };
-const name = once ? 'hello' : `hello-${randomBytes(2).toString('hex')}`;
-const say = (line) => process.stderr.write(`${line}\n`);
+const name = 'hello';
 let interrupted = false;
 const stopWaiting = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
@@ -36,11 +37,9 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
 
 let result = { ok: false };
 let started = false;
-let daemonWasThere = false;
 try {
-  daemonWasThere = JSON.parse((await must(['version', '--json'])).stdout).daemon !== null;
-  say(daemonWasThere ? 'using the daemon that is already running' : 'starting the daemon');
-  if (!daemonWasThere) await must(['daemon', '--detach']);
+  say('starting the daemon');
+  await must(['daemon', '--detach']);
   started = true;
   const doctor = JSON.parse((await unik(['doctor', '--json'])).stdout);
   for (const { name, status, detail } of doctor.findings) {
@@ -61,15 +60,13 @@ try {
   await answers(url);
   const boot_ms = Date.now() - bootStart;
   result = { ok: true, url, build_ms, boot_ms, accelerator: doctor.accelerator };
-  if (!once) await stay(url, boot_ms);
 } catch (err) {
   if (!interrupted) {
     say(`npm start failed: ${err instanceof Error ? err.message : String(err)}`);
     process.exitCode = 1;
   }
 } finally {
-  if (started && daemonWasThere) await unik(['rm', '--force', name]);
-  if (started && !daemonWasThere) {
+  if (started) {
     say('stopping what was started');
     const down = await unik(['down']);
     if (down.code !== 0) {
@@ -78,34 +75,9 @@ try {
       result.ok = false;
     }
   }
-  if (once) rmSync(home, { recursive: true, force: true });
+  rmSync(home, { recursive: true, force: true });
 }
-if (once) console.log(JSON.stringify(result));
-
-async function stay(url, boot_ms) {
-  console.log(`
-  ${url}  answers from its own virtual machine (booted in ${(boot_ms / 1000).toFixed(1)} s).
-
-  In another terminal:
-    curl ${url}
-    bin/unik ps
-    bin/unik logs -f ${name}
-    bin/unik run -d --name two -p 8081:8080 hello
-    bin/unik run ./your/app -p 8082:8080
-    bin/unik doctor
-
-  Ctrl-C stops this and removes what it started.
-`);
-  await new Promise((resolve) => {
-    const alive = setInterval(() => undefined, 60_000);
-    const end = () => {
-      clearInterval(alive);
-      resolve(undefined);
-    };
-    if (stopWaiting.signal.aborted) end();
-    else stopWaiting.signal.addEventListener('abort', end);
-  });
-}
+console.log(JSON.stringify(result));
 
 async function answers(url) {
   const deadline = Date.now() + 60_000;
@@ -121,6 +93,34 @@ async function answers(url) {
     if (Date.now() > deadline) throw new Error(`${url} did not answer with 200 within 60 s`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
+}
+
+/** Serves in this terminal; gives the status to end with. */
+async function up() {
+  say('packing the buildpack, the staging lifecycle and the cf plugin');
+  const [{ packageBuildpack }, { packageLifecycle }, { packageCfPlugin }] = await Promise.all([
+    import('./package-buildpack.mjs'),
+    import('./package-lifecycle.mjs'),
+    import('./package-cf-plugin.mjs'),
+  ]);
+  await packageBuildpack();
+  await packageLifecycle();
+  await packageCfPlugin();
+  // A group of its own: Ctrl-C in the terminal reaches this script, which tells it once.
+  const child = spawn(process.execPath, ['--', join(root, 'dist/unik.mjs'), 'up', ...words], {
+    cwd: root,
+    detached: true,
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  let told = false;
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+    process.on(signal, () => {
+      if (!told) process.stderr.write('stopping what was started\n');
+      told = true;
+      child.kill('SIGTERM');
+    });
+  }
+  return new Promise((resolve) => child.on('close', (code) => resolve(code ?? 1)));
 }
 
 async function must(args, options = {}) {

@@ -38,6 +38,8 @@ export interface Containers {
   update(guid: string, change: { internal_routes?: string[]; metric_tags?: Record<string, string> }): void;
   /** Asks it to end: SIGTERM, grace, power-off. It is `stopped` at once and `completed` when it has. not_found. */
   stop(guid: string): void;
+  /** Cuts its power: an end that nobody asked for. Resolves when that was done. not_found, conflict. */
+  cut(guid: string): Promise<void>;
   /** Stops it, waits for its end and forgets it. Unknown: resolves. Keeps it listed until nothing is left of it. */
   delete(guid: string): Promise<void>;
   /** Called with the guid whenever its state, routability or end changes. */

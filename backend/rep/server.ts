@@ -7,6 +7,7 @@ import type { TlsIdentity } from '../../core/tls.js';
 import { cancelTask } from './cancel-task.js';
 import { evacuate } from './evacuate.js';
 import { traceOf, type Face, type RepHandler } from './face.js';
+import { cutInstance, instances } from './instances.js';
 import { metrics } from './metrics.js';
 import { perform } from './perform.js';
 import { ping } from './ping.js';
@@ -15,7 +16,7 @@ import { state } from './state.js';
 import { stopLrp } from './stop-lrp.js';
 import { updateLrp } from './update-lrp.js';
 
-type Route = readonly [method: 'get' | 'post' | 'put', path: string, handler: RepHandler];
+type Route = readonly [method: 'get' | 'post' | 'put' | 'delete', path: string, handler: RepHandler];
 
 export const NETWORK_ROUTES: readonly Route[] = [
   ['get', '/state', state],
@@ -30,6 +31,8 @@ export const NETWORK_ROUTES: readonly Route[] = [
 export const ADMIN_ROUTES: readonly Route[] = [
   ['get', '/ping', ping],
   ['post', '/evacuate', evacuate],
+  ['get', '/instances', instances],
+  ['delete', '/instances/:guid', cutInstance],
 ];
 
 /** How long a peer may take. */

@@ -1,11 +1,12 @@
 import type { Command } from 'commander';
+import { cellInstances, cutCellInstance } from '../cells.js';
 import type { Client } from '../client.js';
 import { parseDuration } from '../parse.js';
 import { ago, portsText, shortId, statusText, table } from '../render.js';
 import { print, printJson, type Shell } from '../shell.js';
 import { daemonCommand, refsOf, withClient, yes, type HostOption } from './common.js';
 
-type PsFlags = HostOption & { all?: boolean; quiet?: boolean; json?: boolean };
+type PsFlags = HostOption & { all?: boolean; quiet?: boolean; json?: boolean; cells?: boolean };
 type RefFlags = HostOption & { instance?: string };
 type StopFlags = RefFlags & { time?: string };
 
@@ -15,7 +16,10 @@ export function addInstances(program: Command, shell: Shell): void {
     .option('-a, --all', 'also those that do not run')
     .option('-q, --quiet', 'print only ids')
     .option('--json', 'print JSON')
-    .action((flags: PsFlags) => withClient(shell, flags, (client) => list(shell, client, flags)));
+    .option('--cells', 'those of the cells of this host, which Cloud Foundry placed there')
+    .action((flags: PsFlags) =>
+      flags.cells === true ? listCells(shell, flags) : withClient(shell, flags, (client) => list(shell, client, flags)),
+    );
 
   verb('stop', 'SIGTERM, then power-off after the grace')
     .option('-t, --time <time>', 'the grace, default: what `run` was told')
@@ -53,11 +57,20 @@ export function addInstances(program: Command, shell: Shell): void {
   verb('rm', 'remove instances and their logs')
     .alias('delete-instance')
     .option('-f, --force', 'also those that run')
-    .action(
-      each((client, ref, flags: RefFlags & { force?: boolean }) =>
-        client.call('instanceRemove', { params: { ref }, query: { force: yes(flags.force) } }),
-      ),
-    );
+    .action(async (refs: string[], flags: RefFlags & { force?: boolean }) => {
+      // One of a cell goes as in a power failure, and Cloud Foundry puts another in its place.
+      const rest: string[] = [];
+      for (const ref of refsOf(refs, flags.instance, 'an instance')) {
+        if (flags.host === undefined && (await cutCellInstance(shell.home, ref))) print(shell.stdout, ref);
+        else rest.push(ref);
+      }
+      const { instance: _taken, ...others } = flags;
+      if (rest.length > 0) await removeAll(rest, others);
+    });
+
+  const removeAll = each((client, ref, flags: RefFlags & { force?: boolean }) =>
+    client.call('instanceRemove', { params: { ref }, query: { force: yes(flags.force) } }),
+  );
 
   verb('wait', 'wait until instances have ended, print their exit statuses').action((refs: string[], flags: RefFlags) =>
     withClient(shell, flags, async (client) => {
@@ -112,4 +125,14 @@ async function list(shell: Shell, client: Client, flags: PsFlags): Promise<void>
     portsText(row.ports),
   ]);
   print(shell.stdout, table(['ID', 'NAME', 'IMAGE', 'PROVIDER', 'STATUS', 'CREATED', 'PORTS'], cells));
+}
+
+async function listCells(shell: Shell, flags: PsFlags): Promise<void> {
+  const rows = await cellInstances(shell.home);
+  if (flags.json === true) printJson(shell, rows);
+  else if (flags.quiet === true) for (const { guid } of rows) print(shell.stdout, guid);
+  else {
+    const cells = rows.map(({ guid, name, state, memory_mb, cell }) => [guid, name, state, `${memory_mb} MB`, cell]);
+    print(shell.stdout, table(['ID', 'NAME', 'STATE', 'MEMORY', 'CELL'], cells));
+  }
 }

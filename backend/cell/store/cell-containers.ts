@@ -156,6 +156,12 @@ export class CellContainers implements Containers {
     this.#halt(guid);
   }
 
+  async cut(guid: string): Promise<void> {
+    const { view } = this.#entryOf(guid);
+    if (view.state === 'reserved') throw new UnikError('conflict', `container ${guid} has no machine yet`);
+    await this.deps.executor.kill(guid, 'SIGKILL');
+  }
+
   delete(guid: string): Promise<void> {
     const entry = this.#entries.get(guid);
     if (!entry) return Promise.resolve();

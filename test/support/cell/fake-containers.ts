@@ -57,6 +57,11 @@ export class FakeContainers implements Containers {
     if (this.obedient) this.exit(guid, { failed: false, reason: '', retryable: false });
   }
 
+  async cut(guid: string): Promise<void> {
+    this.#must(guid);
+    this.exit(guid, { failed: true, reason: 'the power was cut', retryable: false });
+  }
+
   delete(guid: string): Promise<void> {
     const container = this.#containers.get(guid);
     if (!container) return Promise.resolve();
