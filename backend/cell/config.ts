@@ -48,7 +48,7 @@ export const stagingSchema = z.strictObject({
   deny: z.array(z.string()).default([]),
   /** In place of that: an HTTP proxy, and nothing beside it. */
   proxy: endpoint.optional(),
-  /** A root tree in place of the host's programs. Relative: to this file. */
+  /** A root tree in place of the host's programs: a folder, or a tar of one. Relative: to this file. */
   rootfs: path.optional(),
   /** Further files and folders of the host that may be read, such as /etc/npmrc. */
   readable: z.array(path).default([]),
