@@ -181,6 +181,11 @@ export const ERRORS = {
   start_timeout: { owner: 'user', http: 504, hint: 'See `unik logs`; raise --health-start-period if it needs longer.' },
   timeout: { owner: 'platform', http: 504, hint: 'Try again; `unik events` shows what the daemon is doing.' },
 
+  cell_unreachable: {
+    owner: 'operator',
+    http: 503,
+    hint: 'Look at the end of its log; `unik cell prepare --config FILE` says whether machines can run on this host.',
+  },
   daemon_unreachable: {
     owner: 'user',
     http: 503,
