@@ -106,8 +106,8 @@ export async function prepareCell(file: string, onLine: (line: string) => void):
 
 interface Door {
   url: string;
-  ping(): Promise<void>;
-  evacuate(): Promise<void>;
+  ping(): Promise<string>;
+  evacuate(): Promise<string>;
   left(): Promise<string>;
   close(): Promise<void>;
 }
@@ -127,8 +127,8 @@ async function openDoor({ identities, admin_addr, listen_addr }: CellConfig): Pr
   const url = at(admin_addr.port);
   return {
     url,
-    ping: async () => void (await ask('GET', `${url}/ping`)),
-    evacuate: async () => void (await ask('POST', `${url}/evacuate`)),
+    ping: () => ask('GET', `${url}/ping`),
+    evacuate: () => ask('POST', `${url}/evacuate`),
     left: async () => {
       const { LRPs, Tasks } = JSON.parse(await ask('GET', `${at(listen_addr.port)}/state`)) as {
         LRPs: unknown[];

@@ -1,5 +1,5 @@
 /** Fills src/ with what this repository makes: bundles, the guest's init, buildpack, lifecycle, plug-in, sample. */
-import { cpSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from '../../scripts/build.mjs';
 import { buildInit } from '../../scripts/guest-init.mjs';
