@@ -52,7 +52,16 @@ export async function lookUp(spec: InstanceSpec, { images, kernels, guests, prov
 function kernelOf(image: Image & { dir: string }, { overhead_mb }: { overhead_mb: number }): Parts['kernel'] {
   const { guest, abi, arch, created: imported, root, dir } = image;
   return {
-    ...{ schema: 1, id: `image-${image.digest.slice(7, 19)}`, guest, abi, version: 'image', arch, imported, overhead_mb },
+    ...{
+      schema: 1,
+      id: `image-${image.digest.slice(7, 19)}`,
+      guest,
+      abi,
+      version: 'image',
+      arch,
+      imported,
+      overhead_mb,
+    },
     ...{ digest: root.digest, files: { kernel: root.file }, dir },
   };
 }

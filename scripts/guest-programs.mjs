@@ -35,7 +35,10 @@ export function compilerVersion() {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const lines = compileLauncher().toString('base64').match(/.{1,110}/g) ?? [];
+  const lines =
+    compileLauncher()
+      .toString('base64')
+      .match(/.{1,110}/g) ?? [];
   const text = [
     '/** Made by `scripts/guest-programs.mjs` from `launch/`: change that, not this. */',
     `export const LAUNCHER_COMPILER = '${compilerVersion()}';`,

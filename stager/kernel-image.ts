@@ -28,7 +28,10 @@ export async function buildKernelImage(guest: GuestName, options: BuildOptions):
   const words = commands ?? { web: [basename(file), ...usualArguments(guest, file)] };
   progress(`Kernel: ${basename(file)}, for the guest ${guest}`);
   const processes = Object.fromEntries(
-    Object.entries(words).map(([type, argv]) => [type, { argv, cwd: '/', ...(argv.some((word) => word.includes('$')) ? { expand: true } : {}) }]),
+    Object.entries(words).map(([type, argv]) => [
+      type,
+      { argv, cwd: '/', ...(argv.some((word) => word.includes('$')) ? { expand: true } : {}) },
+    ]),
   );
   const image = await kernelImage(
     file,
@@ -51,7 +54,10 @@ function findKernel(guest: GuestName, source: string): { file: string; commands?
   const folder = folderSource(source);
   const procfile = folder.read('Procfile');
   if (procfile !== undefined) {
-    const lines = Object.entries(parseProcfile(procfile)).map(([type, line]): [string, string[]] => [type, parseCommand(line).words]);
+    const lines = Object.entries(parseProcfile(procfile)).map(([type, line]): [string, string[]] => [
+      type,
+      parseCommand(line).words,
+    ]);
     const program = lines[0]?.[1][0] ?? '';
     const file = join(source, program);
     if (dirname(file) !== join(source) && !file.startsWith(`${join(source)}/`)) {
@@ -59,7 +65,10 @@ function findKernel(guest: GuestName, source: string): { file: string; commands?
     }
     return { file: checked(guest, file), commands: Object.fromEntries(lines) };
   }
-  const found = folder.list('').map((name) => join(source, name)).filter((path) => statSync(path).isFile() && problem(guest, path) === undefined);
+  const found = folder
+    .list('')
+    .map((name) => join(source, name))
+    .filter((path) => statSync(path).isFile() && problem(guest, path) === undefined);
   const [only, ...others] = found;
   if (only !== undefined && others.length === 0) return { file: only };
   const what = only === undefined ? 'no kernel' : `several kernels (${found.map((path) => basename(path)).join(', ')})`;
@@ -88,6 +97,7 @@ function problem(guest: GuestName, path: string): string | undefined {
 }
 
 function usualArguments(guest: GuestName, file: string): string[] {
-  const hasNet = guest === 'solo5' && readSolo5(readFileSync(file))?.devices.some(({ kind }) => kind === 'net') === true;
+  const hasNet =
+    guest === 'solo5' && readSolo5(readFileSync(file))?.devices.some(({ kind }) => kind === 'net') === true;
   return hasNet ? MIRAGE_ARGUMENTS : [];
 }

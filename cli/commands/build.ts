@@ -28,7 +28,10 @@ export function addBuild(program: Command, shell: Shell): void {
     .option('--name <name>', 'the same, as UniK wrote it')
     .option('--path <dir>', 'the folder, as UniK wrote it')
     .option('--shell', 'put a shell into the image, for apps that start by a script')
-    .option('--guest <name>', 'linux, unikraft, nanos, osv, solo5, rumprun, multiboot; default: the smallest that suits')
+    .option(
+      '--guest <name>',
+      'linux, unikraft, nanos, osv, solo5, rumprun, multiboot; default: the smallest that suits',
+    )
     .option('--kernel <id>', 'boot it with this kernel entry and no other')
     .option('-q, --quiet', 'print only the digest')
     .option('--json', 'print the image as JSON')
@@ -37,7 +40,14 @@ export function addBuild(program: Command, shell: Shell): void {
       if (folder === undefined) throw usage('give the application folder: unik build DIR -t NAME');
       const name = flags.tag ?? flags.name;
       const { guest, kernel } = flags;
-      const order = { folder, name, guest, kernel, shell: flags.shell ?? false, quiet: flags.quiet ?? flags.json ?? false };
+      const order = {
+        folder,
+        name,
+        guest,
+        kernel,
+        shell: flags.shell ?? false,
+        quiet: flags.quiet ?? flags.json ?? false,
+      };
       const image = await withClient(shell, flags, (client) => buildImage(shell, client, order));
       if (flags.json === true) printJson(shell, image);
       else if (flags.quiet === true) print(shell.stdout, image.digest);
@@ -85,10 +95,19 @@ function guestOf(option: string | undefined, env: string | undefined): GuestName
   throw usage(`--guest ${wish}: there are ${buildGuests.join(', ')}`);
 }
 
-async function upload(shell: Shell, client: Client, path: string, wish: Omit<BuildWish, 'guest'> & { guest: GuestName | undefined }) {
+async function upload(
+  shell: Shell,
+  client: Client,
+  path: string,
+  wish: Omit<BuildWish, 'guest'> & { guest: GuestName | undefined },
+) {
   let bar: ByteBar | undefined;
   const { stream, bytes } = await packFolder(path, (count) => bar?.add(count));
   if (!wish.quiet) bar = new ByteBar(shell.stderr, `sending ${path}`, bytes);
   stream.on('close', () => bar?.end());
-  return client.stream('imageBuild', { query: { name: wish.name, shell: yes(wish.shell), guest: wish.guest, kernel: wish.kernel } }, { upload: stream });
+  return client.stream(
+    'imageBuild',
+    { query: { name: wish.name, shell: yes(wish.shell), guest: wish.guest, kernel: wish.kernel } },
+    { upload: stream },
+  );
 }

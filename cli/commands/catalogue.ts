@@ -41,7 +41,11 @@ export function addCatalogue(program: Command, shell: Shell): void {
         print(shell.stdout, id);
       }),
     );
-  daemonCommand(kernel, 'pull <ref>', 'fetch a prebuilt kernel: HOST/NAME:TAG of a registry, or https://... with --digest')
+  daemonCommand(
+    kernel,
+    'pull <ref>',
+    'fetch a prebuilt kernel: HOST/NAME:TAG of a registry, or https://... with --digest',
+  )
     .option('--guest <name>', 'what it boots as; default unikraft')
     .option('--arch <arch>', 'x86_64 or aarch64; default x86_64')
     .option('--digest <digest>', 'sha256:HEX that it must have')
@@ -58,19 +62,19 @@ export function addCatalogue(program: Command, shell: Shell): void {
         print(shell.stdout, id);
       }),
     );
-  daemonCommand(kernel, 'inspect <id>', 'all that is known of a kernel, as JSON').action((id: string, flags: HostOption) =>
-    withClient(shell, flags, async (client) => {
-      printJson(shell, await client.call('kernel', { params: { id } }));
-    }),
+  daemonCommand(kernel, 'inspect <id>', 'all that is known of a kernel, as JSON').action(
+    (id: string, flags: HostOption) =>
+      withClient(shell, flags, async (client) => {
+        printJson(shell, await client.call('kernel', { params: { id } }));
+      }),
   );
   daemonCommand(kernel, 'verify <id>', 'compute the digest again, and boot it to find its limits')
     .option('--json', 'print JSON')
     .action((id: string, flags: JsonFlags) =>
       withClient(shell, flags, async (client) => {
         const found = await client.call('kernelVerify', { params: { id } });
-        if (flags.json === true) return printJson(shell, found);
-        print(shell.stdout, `${id} is intact`);
-        for (const line of limitLines(found.limits)) print(shell.stdout, line);
+        if (flags.json === true) printJson(shell, found);
+        else for (const line of [`${id} is intact`, ...limitLines(found.limits)]) print(shell.stdout, line);
       }),
     );
   daemonCommand(kernel, 'rm <ids...>', 'remove kernels').action((ids: string[], flags: HostOption) =>

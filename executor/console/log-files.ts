@@ -109,7 +109,10 @@ export async function resume(dir: string): Promise<Resumption> {
         resumption.positions = new Map(Object.entries(line.positions));
       } else {
         resumption.next = line.n + 1;
-        resumption.positions.set(line.key, { ...resumption.positions.get(line.key), [line.from ?? line.stream]: line.end });
+        resumption.positions.set(line.key, {
+          ...resumption.positions.get(line.key),
+          [line.from ?? line.stream]: line.end,
+        });
       }
     }
     resumption.file = { name, bytes: reader.wholeBytes };

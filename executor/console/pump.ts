@@ -72,7 +72,9 @@ function judged(deps: PumpDeps, from: StreamName, lines: CutLine[]): (LogLine & 
     if (verdict === 'drop') return [];
     const text = verdict === 'pass' ? line.text : 'unik: the application writes too fast, lines are dropped';
     const isApp = from === 'kernel' && kernelLines !== undefined && !kernelLines.test(withoutCodes(line.text));
-    return [{ at, stream: isApp ? 'stdout' : from, from, text: kernelLines ? withoutCodes(text) : text, end: line.end }];
+    return [
+      { at, stream: isApp ? 'stdout' : from, from, text: kernelLines ? withoutCodes(text) : text, end: line.end },
+    ];
   });
 }
 

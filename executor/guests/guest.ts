@@ -61,6 +61,8 @@ export interface BootPlan {
   configure?: (config: InstanceConfig) => Configured;
   /** Features of the processor that the kernel cannot do without. */
   cpuFeatures?: readonly string[];
+  /** There is no driver for a device of random numbers. */
+  noEntropy?: boolean;
   /** The application is told to end by the power button. */
   powerButton?: boolean;
   /** The guest ends by writing its status to this port of the processor, where the machine has a device for it. */
@@ -100,7 +102,11 @@ export interface Guest {
   readonly abi: string;
   readonly capabilities: GuestCapabilities;
   /** Paths in the plan are absolute paths on this host. */
-  plan(image: Image & { dir: string }, kernel: KernelEntry & { dir: string; limits?: KernelLimits }, limits: Limits): BootPlan;
+  plan(
+    image: Image & { dir: string },
+    kernel: KernelEntry & { dir: string; limits?: KernelLimits },
+    limits: Limits,
+  ): BootPlan;
   /** Lines of the serial console that are the kernel's; others are the application's. Absent: all are. */
   readonly kernelLines?: RegExp;
   /** Memory that the files of an image take while it runs, MB, for a root of so many bytes. Absent: none. */
@@ -116,6 +122,6 @@ export interface RootFormat {
   format: Image['root']['format'];
   file: string;
   /** What must be in the tree beside the application. */
-  prepare?(tree: RootTree): void;
-  write(tree: FolderEntry, path: string, signal?: AbortSignal): Promise<{ digest: string; bytes: number }>;
+  prepare?: (tree: RootTree) => void;
+  write: (tree: FolderEntry, path: string, signal?: AbortSignal) => Promise<{ digest: string; bytes: number }>;
 }

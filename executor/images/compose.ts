@@ -23,7 +23,11 @@ export async function composeImage(
   signal?: AbortSignal,
 ): Promise<StoredImage> {
   const { root } = guestNamed(config.guest);
-  if (!root) throw new UnikError('guest_unsupported', `an image for the guest ${config.guest} is made of a kernel, not of files`);
+  if (!root)
+    throw new UnikError(
+      'guest_unsupported',
+      `an image for the guest ${config.guest} is made of a kernel, not of files`,
+    );
   const { format, file, prepare, write } = root;
   prepare?.(tree);
   return store.prepare(async (dir) => {

@@ -24,7 +24,10 @@ export interface CatalogueOptions {
   log: Log;
 }
 
-type EntryFacts = Pick<KernelEntry, 'guest' | 'abi' | 'version' | 'arch' | 'overhead_mb' | 'boot' | 'drivers' | 'origin'>;
+type EntryFacts = Pick<
+  KernelEntry,
+  'guest' | 'abi' | 'version' | 'arch' | 'overhead_mb' | 'boot' | 'drivers' | 'origin'
+>;
 
 const LIMITS = 'limits.json';
 

@@ -157,7 +157,13 @@ class Machines {
     const { kernel, image } = this;
     return {
       ...{ guest: kernel.guest, arch: 'x86_64', kernel: join(kernel.dir, kernel.files.kernel) },
-      ...{ initrd: join(image.dir, image.root.file), cmdline: '', disks: [], cpuFeatures: ['pdpe1gb'] },
+      ...{
+        initrd: join(image.dir, image.root.file),
+        cmdline: '',
+        disks: [],
+        cpuFeatures: ['pdpe1gb'],
+        noEntropy: true,
+      },
       channels: { kind: 'serial' },
       endSigns: [{ pattern: 'CRIT: (.*)', reason: 'kernel_panic', message: '$1', cut: true }],
     };

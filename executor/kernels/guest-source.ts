@@ -25,7 +25,10 @@ export interface GuestKernel {
 /** No kernel that we know has a hundredth of it. */
 const MAX_BYTES = 256 * 1024 * 1024;
 
-type Reader = (files: ReadonlyMap<string, Buffer>, scratch: string) => Promise<Pick<GuestKernel, 'files' | 'contents'> & Kind>;
+type Reader = (
+  files: ReadonlyMap<string, Buffer>,
+  scratch: string,
+) => Promise<Pick<GuestKernel, 'files' | 'contents'> & Kind>;
 interface Kind {
   boot: NonNullable<KernelEntry['boot']>;
   overhead_mb: number;
@@ -46,22 +49,35 @@ const READERS: Partial<Record<GuestName, Reader>> = {
   },
   nanos: async (files, scratch) => {
     const kernel = only(files, 'a kernel (an ELF file)', (_name, bytes) => isElf64(bytes));
-    const blob = only(files, 'its boot blob (boot.img)', (_name, bytes) => !isElf64(bytes) && bytes.length > 512 && bytes.readUInt16LE(510) === 0xaa55);
+    const blob = only(
+      files,
+      'its boot blob (boot.img)',
+      (_name, bytes) => !isElf64(bytes) && bytes.length > 512 && bytes.readUInt16LE(510) === 0xaa55,
+    );
     return {
       ...{ boot: 'bios', overhead_mb: 48, version: /\b0\.1\.\d+\b/ },
       files: { kernel: 'kernel', head: 'head' },
-      contents: new Map([['kernel', kernel], ['head', await diskHead(blob, kernel, scratch)]]),
+      contents: new Map([
+        ['kernel', kernel],
+        ['head', await diskHead(blob, kernel, scratch)],
+      ]),
     };
   },
   osv: async (files) => ({
     ...{ boot: 'pvh', overhead_mb: 64, version: /\bv0\.\d+\.\d+(?:-\d+-g[0-9a-f]+)?/ },
     files: { kernel: 'kernel' },
-    contents: new Map([['kernel', only(files, 'a kernel (an ELF file)', (name, bytes) => isElf64(bytes) && !/\.so(\.|$)/.test(name))]]),
+    contents: new Map([
+      ['kernel', only(files, 'a kernel (an ELF file)', (name, bytes) => isElf64(bytes) && !/\.so(\.|$)/.test(name))],
+    ]),
   }),
 };
 
 /** Reads a kernel file, or a folder with one and what belongs to it. Throws kernel_invalid, source_missing. */
-export async function readGuestKernel(path: string, { guest, arch, origin, version }: KernelOrigin, scratch: string): Promise<GuestKernel> {
+export async function readGuestKernel(
+  path: string,
+  { guest, arch, origin, version }: KernelOrigin,
+  scratch: string,
+): Promise<GuestKernel> {
   const { capabilities, abi, ownKernel } = guestNamed(guest);
   const reader = READERS[guest];
   if (!reader) {
@@ -76,7 +92,8 @@ export async function readGuestKernel(path: string, { guest, arch, origin, versi
   const { boot, overhead_mb, version: pattern, ...rest } = await reader(files, scratch);
   const kernel = Buffer.from(rest.contents.get('kernel') ?? []);
   const found = version ?? pattern.exec(kernel.toString('latin1'))?.[0] ?? '0';
-  if (!/^[A-Za-z0-9][A-Za-z0-9.~+_-]{0,63}$/.test(found)) throw invalid(`the version ${JSON.stringify(found)} is no name`);
+  if (!/^[A-Za-z0-9][A-Za-z0-9.~+_-]{0,63}$/.test(found))
+    throw invalid(`the version ${JSON.stringify(found)} is no name`);
   const drivers = [...capabilities.devices.network, ...capabilities.devices.disk];
   const facts = { guest, abi, version: found, arch, overhead_mb, boot, drivers, origin: origin ?? basename(path) };
   return { facts, ...rest };

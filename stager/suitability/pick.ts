@@ -13,7 +13,10 @@ export interface Picked {
 const DOUBTS = new Set(['starts_programs', 'function_unsupported']);
 
 /** The first candidate that nothing speaks against; where there is none, the last, with what does. Pure. */
-export function pickGuest({ candidates, asked, why }: GuestChoice, judge: (guest: GuestName) => ImageFinding[]): Picked {
+export function pickGuest(
+  { candidates, asked, why }: GuestChoice,
+  judge: (guest: GuestName) => ImageFinding[],
+): Picked {
   const passed: string[] = [];
   for (const [index, guest] of candidates.entries()) {
     const findings = judge(guest);
@@ -23,7 +26,8 @@ export function pickGuest({ candidates, asked, why }: GuestChoice, judge: (guest
       passed.push(`not ${guest}, as ${against.message}`);
       continue;
     }
-    const reason = passed.length > 0 ? passed.join('; ') : asked || candidates.length === 1 ? why : 'the smallest that suits';
+    const reason =
+      passed.length > 0 ? passed.join('; ') : asked || candidates.length === 1 ? why : 'the smallest that suits';
     const note: ImageFinding = { level: 'info', code: 'guest_chosen', message: `guest ${guest}: ${reason}` };
     return { guest, findings: asked || candidates.length === 1 ? findings : [note, ...findings], why: reason };
   }

@@ -120,7 +120,8 @@ async function findInterpreter(
     if (!suits) withoutPip ??= command;
     else if (positionIndependent && !isMovable(interpreter.executable)) fixed ??= { ...interpreter, command };
     else {
-      if (fixed) progress(`${fixed.executable} is built for a fixed address, which the guest cannot load: another is used`);
+      if (fixed)
+        progress(`${fixed.executable} is built for a fixed address, which the guest cannot load: another is used`);
       return { ...interpreter, command };
     }
   }

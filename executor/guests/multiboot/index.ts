@@ -25,6 +25,7 @@ export const multiboot: Guest = {
       arch: image.arch,
       kernel: join(image.dir, image.root.file),
       cmdline: '',
+      noEntropy: true,
       disks: [],
       channels: { kind: 'serial' },
       exitPort: 0xf4,

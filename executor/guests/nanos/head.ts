@@ -29,7 +29,10 @@ export async function diskHead(blob: Uint8Array, kernel: Uint8Array, scratch: st
     // Behind the written part the kernel's own log would go on; nothing is ever written there.
     const sectors = HEAD_BYTES / SECTOR - start / SECTOR;
     if (system.length > HEAD_BYTES) {
-      throw new UnikError('kernel_invalid', `the kernel's ${kernel.length} bytes do not fit ${HEAD_BYTES} bytes with its boot code`);
+      throw new UnikError(
+        'kernel_invalid',
+        `the kernel's ${kernel.length} bytes do not fit ${HEAD_BYTES} bytes with its boot code`,
+      );
     }
     system.set(blob, 0);
     partitionEntry({ active: true, type: LINUX_PARTITION, start: start / SECTOR, sectors }).copy(system, entryAt(1));

@@ -41,7 +41,8 @@ export const nanos: Guest = {
   },
   plan(image, kernel, limits) {
     const { head } = kernel.files;
-    if (head === undefined) throw new UnikError('kernel_invalid', `kernel ${kernel.id} was imported without its boot blob`);
+    if (head === undefined)
+      throw new UnikError('kernel_invalid', `kernel ${kernel.id} was imported without its boot blob`);
     const bytes = roundUp(image.root.bytes, SECTOR) + limits.disk_mb * MB;
     return {
       guest: 'nanos',
@@ -60,9 +61,21 @@ export const nanos: Guest = {
         ],
       }),
       endSigns: [
-        { pattern: 'program startup failed on exec: ?(.*)', reason: 'boot_failed', message: 'the program cannot be started: $1' },
-        { pattern: 'error while loading shared libraries: (.*)', reason: 'boot_failed', message: 'the program cannot be started: $1' },
-        { pattern: '\\*\\*\\* signal (\\d+) received', reason: 'exited', message: 'the application ended by signal $1' },
+        {
+          pattern: 'program startup failed on exec: ?(.*)',
+          reason: 'boot_failed',
+          message: 'the program cannot be started: $1',
+        },
+        {
+          pattern: 'error while loading shared libraries: (.*)',
+          reason: 'boot_failed',
+          message: 'the program cannot be started: $1',
+        },
+        {
+          pattern: '\\*\\*\\* signal (\\d+) received',
+          reason: 'exited',
+          message: 'the application ended by signal $1',
+        },
         { pattern: 'OOM(.*)', reason: 'oom', message: 'out of memory' },
       ],
     };
@@ -80,7 +93,9 @@ function attributes({ argv, cwd, env, net, files }: InstanceConfig): Tuple {
     throw new UnikError('bad_request', 'files: the guest nanos takes no files at start; put them into the image');
   }
   // A map: a variable may be called `__proto__`, and names may hold any characters.
-  const environment: Tuple = new Map(Object.entries(env).map(([name, value]) => [Buffer.from(name).toString('latin1'), value]));
+  const environment: Tuple = new Map(
+    Object.entries(env).map(([name, value]) => [Buffer.from(name).toString('latin1'), value]),
+  );
   return new Map([
     ...tuple({ program: argv[0] ?? '', arguments: argv, environment, cwd, debug_exit: 't' }),
     ...network(net),

@@ -19,7 +19,10 @@ export function commandLine({ argv, cwd, env, net }: InstanceConfig): string {
   ].join(' ');
   const bytes = Buffer.byteLength(line);
   if (bytes <= MOST_BYTES) return line;
-  throw new UnikError('environment_too_large', `the command line takes ${bytes} bytes, the guest osv takes ${MOST_BYTES}`);
+  throw new UnikError(
+    'environment_too_large',
+    `the command line takes ${bytes} bytes, the guest osv takes ${MOST_BYTES}`,
+  );
 }
 
 function network({ mode, address, gateway, dns }: InstanceNet): string[] {
@@ -34,7 +37,10 @@ function network({ mode, address, gateway, dns }: InstanceNet): string[] {
 
 function plain(what: string, text: string): string {
   if (!/[\s"\\\0]/.test(text)) return text;
-  throw new UnikError('bad_request', `${what} holds a blank, a quote or a backslash, which the guest osv cannot be told`);
+  throw new UnikError(
+    'bad_request',
+    `${what} holds a blank, a quote or a backslash, which the guest osv cannot be told`,
+  );
 }
 
 /** Arguments may be grouped by quotes. The characters that join commands mean themselves inside them. */

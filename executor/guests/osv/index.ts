@@ -15,7 +15,14 @@ const START = 2 * 1024 * 1024;
 const PARTITION = { index: 2, active: false, type: 0x83, start: START / SECTOR };
 
 /** What the kernel mounts; the second partition of the first disk is the root. */
-const FSTAB = ['/dev/vblk0.1 / rofs defaults 0 0', 'devfs /dev devfs defaults 0 0', 'procfs /proc procfs defaults 0 0', 'sysfs /sys sysfs defaults 0 0', 'ramfs /tmp ramfs defaults 0 0', ''].join('\n');
+const FSTAB = [
+  '/dev/vblk0.1 / rofs defaults 0 0',
+  'devfs /dev devfs defaults 0 0',
+  'procfs /proc procfs defaults 0 0',
+  'sysfs /sys sysfs defaults 0 0',
+  'ramfs /tmp ramfs defaults 0 0',
+  '',
+].join('\n');
 
 /** OSv: a Linux program on a read-only root; everything it is told stands in its command line. */
 export const osv: Guest = {
@@ -32,7 +39,8 @@ export const osv: Guest = {
       disk: ['virtio-blk', 'virtio-scsi', 'nvme', 'ahci', 'ide', 'pvscsi', 'xen-blk'],
     },
   },
-  kernelLines: /^(OSv |eth\d+: |Booted up in|Cmdline: |Failed to load object|Could not mount|SeaBIOS|Booting from|VFS: )/,
+  kernelLines:
+    /^(OSv |eth\d+: |Booted up in|Cmdline: |Failed to load object|Could not mount|SeaBIOS|Booting from|VFS: )/,
   root: {
     format: 'rofs',
     file: 'root.rofs',
@@ -55,7 +63,12 @@ export const osv: Guest = {
         { pattern: '(Failed to load object: .*)', reason: 'boot_failed', message: '$1' },
         { pattern: '(Could not mount rofs.*)', reason: 'boot_failed', message: '$1' },
         { pattern: '(Neither paravirtual clock nor HPET.*)', reason: 'boot_failed', message: '$1', cut: true },
-        { pattern: 'page fault outside application(.*)', reason: 'kernel_panic', message: 'the application crashed$1', cut: true },
+        {
+          pattern: 'page fault outside application(.*)',
+          reason: 'kernel_panic',
+          message: 'the application crashed$1',
+          cut: true,
+        },
         { pattern: '\\[backtrace\\](.*)', reason: 'kernel_panic', message: 'the application crashed', cut: true },
         { pattern: 'Aborted(.*)', reason: 'kernel_panic', message: 'the application aborted', cut: true },
       ],

@@ -20,7 +20,12 @@ function network({ mode, address, gateway }: InstanceNet): [string, unknown][] {
   const card = { if: 'vioif0', type: 'inet' };
   if (mode === 'dhcp' || address === undefined) return [['net', { ...card, method: 'dhcp' }]];
   const { address: addr, prefix } = dotted(address);
-  return [['net', { ...card, method: 'static', addr, mask: String(prefix), ...(gateway === undefined ? {} : { gw: gateway }) }]];
+  return [
+    [
+      'net',
+      { ...card, method: 'static', addr, mask: String(prefix), ...(gateway === undefined ? {} : { gw: gateway }) },
+    ],
+  ];
 }
 
 /** The command line is read byte by byte: other characters are escaped, as JSON allows. */

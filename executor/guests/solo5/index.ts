@@ -28,15 +28,32 @@ export const solo5: Guest = {
       arch: image.arch,
       kernel: join(image.dir, image.root.file),
       cmdline: '',
+      noEntropy: true,
       // A disk that the program does not declare aborts it: there is none.
       disks: [],
       channels: { kind: 'serial' },
       configure: (config) => ({ cmdline: argumentsOf(config) }),
       endSigns: [
         // The kernel halts after either, and the machine goes on.
-        { pattern: 'Solo5: solo5_exit\\((\\d+)\\) called', reason: 'exited', message: 'the application ended with status $1', hasCode: true, cut: true },
-        { pattern: 'Solo5: solo5_abort\\(\\) called()', reason: 'kernel_panic', message: 'the application aborted', cut: true },
-        { pattern: 'Solo5: (?:ABORT|PANIC|trap)(.*)', reason: 'kernel_panic', message: 'the kernel aborted$1', cut: true },
+        {
+          pattern: 'Solo5: solo5_exit\\((\\d+)\\) called',
+          reason: 'exited',
+          message: 'the application ended with status $1',
+          hasCode: true,
+          cut: true,
+        },
+        {
+          pattern: 'Solo5: solo5_abort\\(\\) called()',
+          reason: 'kernel_panic',
+          message: 'the application aborted',
+          cut: true,
+        },
+        {
+          pattern: 'Solo5: (?:ABORT|PANIC|trap)(.*)',
+          reason: 'kernel_panic',
+          message: 'the kernel aborted$1',
+          cut: true,
+        },
         { pattern: 'ABORT: (.*)', reason: 'kernel_panic', message: 'the kernel aborted: $1', cut: true },
       ],
     };
@@ -46,5 +63,8 @@ export const solo5: Guest = {
 function argumentsOf(config: InstanceConfig): string {
   const line = fillTemplate(config).join(' ');
   if (Buffer.byteLength(line) <= MOST_BYTES) return line;
-  throw new UnikError('environment_too_large', `the arguments take ${Buffer.byteLength(line)} bytes, the guest solo5 takes ${MOST_BYTES}`);
+  throw new UnikError(
+    'environment_too_large',
+    `the arguments take ${Buffer.byteLength(line)} bytes, the guest solo5 takes ${MOST_BYTES}`,
+  );
 }

@@ -61,7 +61,8 @@ function readAbi(content: Buffer): Pick<Solo5Manifest, 'target' | 'abi'> {
 function readDevices(content: Buffer): Solo5Manifest['devices'] {
   if (content.length < 12 || content.readUInt32LE(4) !== 1) throw invalid('its manifest is of another version');
   const count = content.readUInt32LE(8);
-  if (count > MAX_ENTRIES || 12 + count * ENTRY_BYTES > content.length) throw invalid(`its manifest has ${count} entries`);
+  if (count > MAX_ENTRIES || 12 + count * ENTRY_BYTES > content.length)
+    throw invalid(`its manifest has ${count} entries`);
   const devices: Solo5Manifest['devices'] = [];
   for (let i = 0; i < count; i++) {
     const at = 12 + i * ENTRY_BYTES;

@@ -16,15 +16,17 @@ const FACTS = {
  */
 export function fillTemplate(config: InstanceConfig): string[] {
   return config.argv.slice(1).flatMap((word) => {
-    let missing = false;
-    const filled = word.replace(/@([A-Z]+)@/g, (whole, name: string) => {
-      if (!Object.hasOwn(FACTS, name)) return whole;
-      const value = FACTS[name as keyof typeof FACTS](config);
-      missing ||= value === '';
-      return value;
-    });
-    if (missing) return [];
-    if (/[\s\0]/.test(filled)) throw new UnikError('bad_request', `the argument ${JSON.stringify(filled)} holds a blank`);
+    const names = [...word.matchAll(FACT)].map(([, name = '']) => name).filter(isFact);
+    if (names.some((name) => FACTS[name](config) === '')) return [];
+    const filled = word.replace(FACT, (whole, name: string) => (isFact(name) ? FACTS[name](config) : whole));
+    if (/[\s\0]/.test(filled))
+      throw new UnikError('bad_request', `the argument ${JSON.stringify(filled)} holds a blank`);
     return [filled];
   });
+}
+
+const FACT = /@([A-Z]+)@/g;
+
+function isFact(name: string): name is keyof typeof FACTS {
+  return Object.hasOwn(FACTS, name);
 }

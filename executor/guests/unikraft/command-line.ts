@@ -30,7 +30,10 @@ function network({ mode, address, gateway, dns }: InstanceNet, hostname: string)
 /** Throws bad_request for what no quoting can carry. */
 export function word(text: string): string {
   if (/[\n\r\0]/.test(text)) {
-    throw new UnikError('bad_request', `${JSON.stringify(text.slice(0, 40))}: a line end does not fit this kernel's command line`);
+    throw new UnikError(
+      'bad_request',
+      `${JSON.stringify(text.slice(0, 40))}: a line end does not fit this kernel's command line`,
+    );
   }
   if (/^[A-Za-z0-9_@%+:,./=-]+$/.test(text)) return text;
   return `"${text.replace(/["\\]/g, '\\$&')}"`;

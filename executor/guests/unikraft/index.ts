@@ -39,35 +39,43 @@ export const unikraft: Guest = {
     },
     write: (tree, path, signal) => writeCpio(tree, path, signal),
   },
-  plan(image, kernel, limits) {
-    const { limits: found } = kernel;
-    const launches = found?.launcher !== false;
+  plan(image, kernel) {
+    const { limits } = kernel;
+    const launches = limits?.launcher !== false;
     return {
       guest: 'unikraft',
       arch: image.arch,
       kernel: join(kernel.dir, kernel.files.kernel),
       initrd: join(image.dir, image.root.file),
       cmdline: '',
+      noEntropy: true,
       disks: [],
       channels: launches ? { kind: 'firmware' } : { kind: 'serial' },
       // It maps memory in pages of 1 GiB, and without them is gone before its first line.
       cpuFeatures: ['pdpe1gb'],
-      configure: (config) => (launches ? byFirmware(config, limits.memory_mb) : byCommandLine(config, found?.variables?.count)),
+      configure: (config) =>
+        launches ? byFirmware(config) : byCommandLine(config, limits.variables?.count),
       endSigns: [
         {
-          pattern: 'CRIT: (?:\\[[^\\]]*\\] )?(?:<[^>]*> )?((?:page fault|Unhandled|trap|invalid|general protection|Assertion|divi).*)',
+          pattern:
+            'CRIT: (?:\\[[^\\]]*\\] )?(?:<[^>]*> )?((?:page fault|Unhandled|trap|invalid|general protection|Assertion|divi).*)',
           reason: 'kernel_panic',
-          message: "the application crashed: $1",
+          message: 'the application crashed: $1',
           cut: true,
         },
-        { pattern: 'CRIT: (.*)', reason: 'kernel_panic', message: "the application or its kernel crashed: $1", cut: true },
+        {
+          pattern: 'CRIT: (.*)',
+          reason: 'kernel_panic',
+          message: 'the application or its kernel crashed: $1',
+          cut: true,
+        },
         { pattern: 'ERR: .*Failed to (.*)', reason: 'boot_failed', message: 'the kernel could not $1' },
       ],
     };
   },
 };
 
-function byFirmware(config: InstanceConfig, _memory_mb: number): Configured {
+function byFirmware(config: InstanceConfig): Configured {
   return { cmdline: kernelLine(config.net, config.hostname, [], [LAUNCHER_PATH]), file: encodeConfig(config) };
 }
 

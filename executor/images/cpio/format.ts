@@ -21,7 +21,10 @@ export const HEADER_BYTES = 110;
 /** A header of the "new ASCII" format (070701) with its name, padded to four bytes. Owners and times are 0. */
 export function cpioHeader({ inode, mode, bytes, name, device = { major: 0, minor: 0 } }: CpioHeader): Buffer {
   if (bytes > 0xffffffff) {
-    throw new UnikError('bad_request', `${Buffer.from(name).toString()}: a file above 4 GB does not fit this guest's root`);
+    throw new UnikError(
+      'bad_request',
+      `${Buffer.from(name).toString()}: a file above 4 GB does not fit this guest's root`,
+    );
   }
   const links = (mode & 0o170000) === S_IFDIR ? 2 : 1;
   const fields = [inode, mode, 0, 0, links, 0, bytes, 0, 0, device.major, device.minor, name.length + 1, 0];

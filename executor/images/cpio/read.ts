@@ -19,7 +19,8 @@ export function* readCpio(archive: Uint8Array): Iterable<CpioEntry> {
   for (let at = 0; ;) {
     if (at + HEADER_BYTES > bytes.length) throw invalid('the archive is cut off');
     const magic = bytes.toString('latin1', at, at + 6);
-    if (magic !== '070701' && magic !== '070702') throw invalid(`at byte ${at} is no header (is the archive compressed?)`);
+    if (magic !== '070701' && magic !== '070702')
+      throw invalid(`at byte ${at} is no header (is the archive compressed?)`);
     const field = (index: number): number => {
       const text = bytes.toString('latin1', at + 6 + index * 8, at + 14 + index * 8);
       if (!/^[0-9a-fA-F]{8}$/.test(text)) throw invalid(`the header at byte ${at} is damaged`);
@@ -38,7 +39,8 @@ export function* readCpio(archive: Uint8Array): Iterable<CpioEntry> {
 
 function inside(name: string): string {
   const parts = name.split('/').filter((part) => part !== '' && part !== '.');
-  if (parts.includes('..') || name.includes('\0')) throw invalid(`the name ${JSON.stringify(name)} leads out of the archive`);
+  if (parts.includes('..') || name.includes('\0'))
+    throw invalid(`the name ${JSON.stringify(name)} leads out of the archive`);
   return parts.join('/');
 }
 

@@ -32,7 +32,13 @@ export function readRofs(image: Uint8Array): RofsFile[] {
     return bytes.subarray(at, at + length);
   };
   if (bytes.length < ROFS_BLOCK || bytes.readBigUInt64LE(0) !== ROFS_MAGIC) throw invalid('the magic is missing');
-  const [block, , entryCount, linkCount, inodeCount] = [24, 32, 40, 48, 56].map(word) as [number, number, number, number, number];
+  const [block, , entryCount, linkCount, inodeCount] = [24, 32, 40, 48, 56].map(word) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
   let at = block * ROFS_BLOCK;
   const most = Math.ceil(bytes.length / 2);
   if (entryCount > most || linkCount > most || inodeCount > most) throw invalid('more records than it has bytes');
@@ -41,7 +47,8 @@ export function readRofs(image: Uint8Array): RofsFile[] {
   for (let i = 0; i < entryCount; i++) {
     const length = half(at + 8);
     const name = part(at + 10, length).toString('latin1');
-    if (name === '' || name === '.' || name === '..' || /[/\0]/.test(name)) throw invalid(`the name ${JSON.stringify(name)}`);
+    if (name === '' || name === '.' || name === '..' || /[/\0]/.test(name))
+      throw invalid(`the name ${JSON.stringify(name)}`);
     entries.push({ inode: word(at), name });
     at += 10 + length;
   }
@@ -69,7 +76,9 @@ export function readRofs(image: Uint8Array): RofsFile[] {
       if (inode.offset + inode.count > entries.length) throw invalid('a folder with more than there is');
       if (path !== '') files.push({ path, kind: 'folder', data: new Uint8Array() });
       const children = entries.slice(inode.offset, inode.offset + inode.count);
-      queue.push(...children.map(({ name, inode: to }) => ({ path: path === '' ? name : `${path}/${name}`, number: to })));
+      queue.push(
+        ...children.map(({ name, inode: to }) => ({ path: path === '' ? name : `${path}/${name}`, number: to })),
+      );
     } else if (inode.mode === ROFS_MODES.symlink) {
       const target = links[inode.offset];
       if (!target) throw invalid('a symlink without a target');

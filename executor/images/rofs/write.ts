@@ -22,9 +22,7 @@ export async function writeRofs(
     const firstBlock = 1 + plan.dataBlocks;
     const blocks = firstBlock + Math.ceil(structure.length / ROFS_BLOCK);
     if (head) await out.write(head(blocks * ROFS_BLOCK));
-    await out.write(
-      superblock({ ...plan.counts, structureBlock: firstBlock, structureBlocks: blocks - firstBlock }),
-    );
+    await out.write(superblock({ ...plan.counts, structureBlock: firstBlock, structureBlocks: blocks - firstBlock }));
     for (const file of plan.files) {
       signal?.throwIfAborted();
       await writeContent(file, out);

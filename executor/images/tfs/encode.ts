@@ -31,7 +31,7 @@ export class Encoder {
     if (typeof value === 'number') this.#integer(value);
     else if (typeof value === 'string' || value instanceof Uint8Array) this.#string(value);
     else if (value instanceof Map) this.#tuple(value);
-    else this.#vector(value as readonly Value[]);
+    else this.#vector(value);
   }
 
   /** Changes values of a tuple that the reader knows by its number. */
@@ -43,7 +43,8 @@ export class Encoder {
 
   varint(number: number): void {
     const groups = [number % 128];
-    for (let rest = Math.floor(number / 128); rest > 0; rest = Math.floor(rest / 128)) groups.unshift((rest % 128) | 128);
+    for (let rest = Math.floor(number / 128); rest > 0; rest = Math.floor(rest / 128))
+      groups.unshift((rest % 128) | 128);
     for (const group of groups) this.byte(group);
   }
 

@@ -29,7 +29,8 @@ function readExtension(
   onRecord: (bytes: Uint8Array) => void,
 ): { sector: number; sectors: number } | undefined {
   const start = sector * SECTOR;
-  if (sectors < 1 || sectors > MAX_SECTORS || start + sectors * SECTOR > image.length) throw invalid('a log extension is outside');
+  if (sectors < 1 || sectors > MAX_SECTORS || start + sectors * SECTOR > image.length)
+    throw invalid('a log extension is outside');
   const bytes = image.subarray(start, start + sectors * SECTOR);
   const cursor = new Cursor(bytes);
   if (Buffer.from(cursor.take(6)).toString('latin1') !== 'NVMTFS') throw invalid('the magic is missing');

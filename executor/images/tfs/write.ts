@@ -32,7 +32,11 @@ export interface TfsOptions {
  * Writes the tree as a TFS file system to the new file `path`. Modes and owners have no place in it. The log is written
  * last and named by the first sector: files are read once, in order. Throws source_unreadable, disk_full.
  */
-export async function writeTfs(tree: FolderEntry, path: string, { before = 0, signal }: TfsOptions = {}): Promise<WrittenRoot> {
+export async function writeTfs(
+  tree: FolderEntry,
+  path: string,
+  { before = 0, signal }: TfsOptions = {},
+): Promise<WrittenRoot> {
   const plan = new Plan();
   const encoder = new Encoder();
   encoder.value(tuple({ children: plan.folder(tree, '') }));

@@ -42,7 +42,9 @@ export async function downloadBlob(file: string, options: BlobOptions): Promise<
       last = err;
     }
   }
-  throw new UnikError('download_failed', `${options.what}: given up after ${ATTEMPTS} attempts: ${messageOf(last)}`, { cause: last });
+  throw new UnikError('download_failed', `${options.what}: given up after ${ATTEMPTS} attempts: ${messageOf(last)}`, {
+    cause: last,
+  });
 }
 
 /** The bytes are there and are not those: another attempt would bring the same. */
@@ -65,7 +67,10 @@ async function goOn(part: string, { max_bytes, fetch, what }: BlobOptions): Prom
   try {
     let { size } = await file.stat();
     const reply = await fetch(size);
-    if (reply.status === 416 && size > 0) return void (await reply.body.dump());
+    if (reply.status === 416 && size > 0) {
+      await reply.body.dump();
+      return;
+    }
     if (reply.status !== 200 && reply.status !== 206) {
       await reply.body.dump();
       const error = new UnikError('download_failed', `${what}: status ${reply.status}`);

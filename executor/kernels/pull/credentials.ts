@@ -32,7 +32,8 @@ export async function credentialsFor(registry: string, file: string, path: strin
   if (auth === undefined || auth === '') return undefined;
   const text = Buffer.from(auth, 'base64').toString();
   const colon = text.indexOf(':');
-  if (colon < 1) throw new UnikError('config_invalid', `${file}: what it says of ${registry} is not a name and a password`);
+  if (colon < 1)
+    throw new UnikError('config_invalid', `${file}: what it says of ${registry} is not a name and a password`);
   return { username: text.slice(0, colon), password: text.slice(colon + 1) };
 }
 
@@ -54,7 +55,8 @@ async function readConfig(file: string): Promise<z.infer<typeof configSchema> | 
 
 /** Source: docker-credential-helpers, README: the registry on its input, JSON on its output. */
 async function askHelper(name: string, registry: string, path: string): Promise<Credentials | undefined> {
-  if (!HELPER_NAME.test(name)) throw new UnikError('config_invalid', `${JSON.stringify(name)} is not the name of a helper`);
+  if (!HELPER_NAME.test(name))
+    throw new UnikError('config_invalid', `${JSON.stringify(name)} is not the name of a helper`);
   const program = `docker-credential-${name}`;
   const done = await execa(program, ['get'], {
     ...{ input: registry, reject: false, timeout: HELPER_MS, stripFinalNewline: true },

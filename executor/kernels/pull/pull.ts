@@ -38,7 +38,10 @@ export async function pullKernel(options: PullOptions): Promise<StoredKernel> {
   return ref.kind === 'oci' ? pullPackage(ref, options) : pullFile(ref, options);
 }
 
-async function pullFile({ url, digest }: Extract<KernelReference, { kind: 'https' }>, options: PullOptions): Promise<StoredKernel> {
+async function pullFile(
+  { url, digest }: Extract<KernelReference, { kind: 'https' }>,
+  options: PullOptions,
+): Promise<StoredKernel> {
   const { guest, arch, work, catalogue, signal } = options;
   const file = join(work, digest.replace('sha256:', ''));
   const fetch = (from: number) => get(url, { headers: from > 0 ? { range: `bytes=${from}-` } : {}, signal });
@@ -50,12 +53,16 @@ async function pullFile({ url, digest }: Extract<KernelReference, { kind: 'https
   }
 }
 
-async function pullPackage(ref: Extract<KernelReference, { kind: 'oci' }>, options: PullOptions): Promise<StoredKernel> {
+async function pullPackage(
+  ref: Extract<KernelReference, { kind: 'oci' }>,
+  options: PullOptions,
+): Promise<StoredKernel> {
   const { guest, arch, work, catalogue, signal } = options;
   const registry = new Registry(ref, () => credentialsFor(ref.registry, options.credentials, options.path), signal);
   const { manifest, digest, platform } = await registry.manifest({ os: PLATFORM, architecture: arch });
   const total = manifest.layers.reduce((sum, { size }) => sum + size, 0);
-  if (total > MAX_BYTES) throw new UnikError('download_failed', `${options.ref} has ${total} bytes, which is no kernel`);
+  if (total > MAX_BYTES)
+    throw new UnikError('download_failed', `${options.ref} has ${total} bytes, which is no kernel`);
   const dir = join(work, `${digest.replace('sha256:', '')}.d`);
   await rm(dir, { recursive: true, force: true });
   await mkdir(dir, { recursive: true, mode: 0o700 });

@@ -15,7 +15,8 @@ const OCI =
  * `https://HOST/PATH`, which needs a digest. Throws bad_request.
  */
 export function parseReference(text: string, digest?: string): KernelReference {
-  if (digest !== undefined && !DIGEST.test(digest)) throw refused(`the digest ${JSON.stringify(digest)} is not sha256: and 64 hex digits`);
+  if (digest !== undefined && !DIGEST.test(digest))
+    throw refused(`the digest ${JSON.stringify(digest)} is not sha256: and 64 hex digits`);
   if (/^https?:\/\//.test(text)) return fileReference(text, digest);
   const [, registry, repository, tag = 'latest', own] = OCI.exec(text) ?? [];
   if (registry === undefined || repository === undefined || !/[.:]|^localhost$/.test(registry)) {
@@ -27,9 +28,12 @@ export function parseReference(text: string, digest?: string): KernelReference {
 
 function fileReference(text: string, digest: string | undefined): KernelReference {
   const url = new URL(text);
-  if (url.username !== '' || url.password !== '') throw refused('an address with a password in it is not taken: it would be seen');
-  if (url.protocol !== 'https:' && !isLoopback(url.hostname)) throw refused(`${url.host}: plain http is only taken from this host`);
-  if (digest === undefined) throw refused(`${text}: give its --digest sha256:HEX, as nothing else says that it is what you mean`);
+  if (url.username !== '' || url.password !== '')
+    throw refused('an address with a password in it is not taken: it would be seen');
+  if (url.protocol !== 'https:' && !isLoopback(url.hostname))
+    throw refused(`${url.host}: plain http is only taken from this host`);
+  if (digest === undefined)
+    throw refused(`${text}: give its --digest sha256:HEX, as nothing else says that it is what you mean`);
   return { kind: 'https', url: url.href, digest };
 }
 

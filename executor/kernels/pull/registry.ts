@@ -50,16 +50,24 @@ export class Registry {
   ) {}
 
   /** The manifest for one platform: the reference's own, or the one that its index names. */
-  async manifest(want: { os: string; architecture: string }): Promise<{ manifest: Manifest; digest: string; platform?: Descriptor['platform'] }> {
+  async manifest(want: {
+    os: string;
+    architecture: string;
+  }): Promise<{ manifest: Manifest; digest: string; platform?: Descriptor['platform'] }> {
     const { ref } = this;
     const first = await this.#document(ref.digest ?? ref.tag, ref.digest);
-    if (!LISTS.includes(first.mediaType)) return { manifest: parse(manifestSchema, first.text, ref), digest: first.digest };
+    if (!LISTS.includes(first.mediaType))
+      return { manifest: parse(manifestSchema, first.text, ref), digest: first.digest };
     const all = parse(indexSchema, first.text, ref).manifests;
-    const fits = ({ platform }: Descriptor): boolean => platform?.os === want.os && platform.architecture === want.architecture;
+    const fits = ({ platform }: Descriptor): boolean =>
+      platform?.os === want.os && platform.architecture === want.architecture;
     const found = all.find(fits);
     if (!found) {
       const list = all.map(({ platform }) => `${platform?.os ?? '?'}/${platform?.architecture ?? '?'}`).join(', ');
-      throw new UnikError('download_failed', `${nameOf(ref)} has no kernel for ${want.os}/${want.architecture}; it has: ${list || 'none'}`);
+      throw new UnikError(
+        'download_failed',
+        `${nameOf(ref)} has no kernel for ${want.os}/${want.architecture}; it has: ${list || 'none'}`,
+      );
     }
     const { text } = await this.#document(found.digest, found.digest);
     return { manifest: parse(manifestSchema, text, ref), digest: found.digest, platform: found.platform };
@@ -73,7 +81,10 @@ export class Registry {
     });
   }
 
-  async #document(what: string, wanted: string | undefined): Promise<{ text: string; mediaType: string; digest: string }> {
+  async #document(
+    what: string,
+    wanted: string | undefined,
+  ): Promise<{ text: string; mediaType: string; digest: string }> {
     const reply = await this.#get(`manifests/${what}`, { accept: [...LISTS, ...SINGLES].join(', ') });
     const bytes = await readAll(reply, MAX_DOCUMENT, nameOf(this.ref));
     if (reply.status !== 200) throw new UnikError('download_failed', `${nameOf(this.ref)}: status ${reply.status}`);
@@ -92,7 +103,10 @@ export class Registry {
     const address = `${isLoopback(host) ? 'http' : 'https'}://${registry}/v2/${repository}/${path}`;
     const send = (): Promise<Reply> => {
       const authorization = this.#authorization;
-      return get(address, { headers: { ...headers, ...(authorization === undefined ? {} : { authorization }) }, signal: this.signal });
+      return get(address, {
+        headers: { ...headers, ...(authorization === undefined ? {} : { authorization }) },
+        signal: this.signal,
+      });
     };
     const reply = await send();
     if (reply.status !== 401) return reply;
@@ -111,7 +125,10 @@ export class Registry {
     const basic = known && `Basic ${Buffer.from(`${known.username}:${known.password}`).toString('base64')}`;
     if (/^basic/i.test(challenge)) {
       if (basic !== undefined) return basic;
-      throw new UnikError('download_failed', `${registry} asks who we are: give --credentials FILE, or log in with a helper`);
+      throw new UnikError(
+        'download_failed',
+        `${registry} asks who we are: give --credentials FILE, or log in with a helper`,
+      );
     }
     const value = (name: string): string | undefined => new RegExp(`\\b${name}="([^"]*)"`).exec(challenge)?.[1];
     const realm = value('realm');
@@ -122,11 +139,15 @@ export class Registry {
     const [service, scope] = [value('service'), value('scope')];
     if (service !== undefined) url.searchParams.set('service', service);
     if (scope !== undefined) url.searchParams.set('scope', scope);
-    const reply = await get(url.href, { headers: basic === undefined ? {} : { authorization: basic }, signal: this.signal });
+    const reply = await get(url.href, {
+      headers: basic === undefined ? {} : { authorization: basic },
+      signal: this.signal,
+    });
     const bytes = await readAll(reply, MAX_TOKEN, `the token of ${registry}`);
     const answer = tokenSchema.safeParse(reply.status === 200 ? jsonOr(bytes.toString()) : undefined);
     const token = answer.success ? (answer.data.token ?? answer.data.access_token) : undefined;
-    if (token === undefined) throw new UnikError('download_failed', `${url.host} gave no token for ${registry} (status ${reply.status})`);
+    if (token === undefined)
+      throw new UnikError('download_failed', `${url.host} gave no token for ${registry} (status ${reply.status})`);
     return `Bearer ${token}`;
   }
 }

@@ -16,9 +16,14 @@ const MAX_BYTES = 256 * 1024 * 1024;
  * Takes the known files of one layer (a tar, maybe gzipped) into the folder `dir`. Names are compared, never used as
  * paths. Throws kernel_invalid.
  */
-export async function unpackLayer(layer: string, { gzip, dir, signal }: { gzip: boolean; dir: string; signal?: AbortSignal | undefined }): Promise<void> {
+export async function unpackLayer(
+  layer: string,
+  { gzip, dir, signal }: { gzip: boolean; dir: string; signal?: AbortSignal | undefined },
+): Promise<void> {
   const tar = extract();
-  const steps = gzip ? [createReadStream(layer), createGunzip(), tar] as const : [createReadStream(layer), tar] as const;
+  const steps = gzip
+    ? ([createReadStream(layer), createGunzip(), tar] as const)
+    : ([createReadStream(layer), tar] as const);
   const read = async (): Promise<void> => {
     for await (const entry of tar) {
       const name = entry.header.name.replace(/^(\.?\/)+/, '');
@@ -27,12 +32,16 @@ export async function unpackLayer(layer: string, { gzip, dir, signal }: { gzip: 
         entry.resume();
         continue;
       }
-      if ((entry.header.size ?? 0) > MAX_BYTES) throw new UnikError('kernel_invalid', `the package's ${kept} has ${entry.header.size ?? 0} bytes`);
+      if (entry.header.size > MAX_BYTES)
+        throw new UnikError('kernel_invalid', `the package's ${kept} has ${entry.header.size} bytes`);
       await pipeline(entry, createWriteStream(join(dir, kept), { mode: 0o600 }));
     }
   };
   try {
-    await Promise.all([pipeline(steps as unknown as [NodeJS.ReadableStream, NodeJS.WritableStream], signal ? { signal } : {}), read()]);
+    await Promise.all([
+      pipeline(steps as unknown as [NodeJS.ReadableStream, NodeJS.WritableStream], signal ? { signal } : {}),
+      read(),
+    ]);
   } catch (err) {
     signal?.throwIfAborted();
     if (err instanceof UnikError) throw err;

@@ -32,7 +32,7 @@ export type NetDevice =
 export interface QemuArgsInput {
   /** Names the process (15 characters count) and the machine. */
   key: string;
-  boot: Pick<BootPlan, 'cmdline' | 'disks' | 'channels' | 'cpuFeatures' | 'exitPort'> & {
+  boot: Pick<BootPlan, 'cmdline' | 'disks' | 'channels' | 'cpuFeatures' | 'exitPort' | 'noEntropy'> & {
     /** Absent: yes. */
     kernel?: boolean;
     initrd?: boolean;
@@ -67,7 +67,7 @@ export function qemuArgs(input: QemuArgsInput): string[] {
     ...exitPort(input.boot.exitPort),
     ...input.boot.disks.flatMap(disk),
     ...network(input.net),
-    ...['-device', 'virtio-rng-pci'],
+    ...(input.boot.noEntropy ? [] : ['-device', 'virtio-rng-pci']),
     ...qmp(FILES.commands),
     ...qmp(FILES.events),
   ];
@@ -80,7 +80,10 @@ function machine({ key, ram_mb, cpus, accelerator, boot }: QemuArgsInput): strin
     // microvm hung at random under emulation; pc never did.
     ...['-M', 'pc'],
     ...['-accel', accelerator === 'kvm' ? 'kvm' : `tcg,tb-size=${TRANSLATION_BUFFER_MB}`],
-    ...['-cpu', [accelerator === 'kvm' ? 'host' : 'max', ...(boot.cpuFeatures ?? []).map((name) => `+${name}`)].join(',')],
+    ...[
+      '-cpu',
+      [accelerator === 'kvm' ? 'host' : 'max', ...(boot.cpuFeatures ?? []).map((name) => `+${name}`)].join(','),
+    ],
     ...['-m', String(ram_mb)],
     ...['-smp', String(cpus)],
     ...['-nodefaults', '-no-user-config', '-no-reboot'],
@@ -115,7 +118,11 @@ function channels(): string[] {
 /** Three more serial ports, which `guests/unikraft/launch` writes to, and the file that it reads. */
 function firmware(): string[] {
   return [
-    ...(['control', 'out', 'err'] as const).flatMap((id) => [...fileChardev(id, FILES[id]), '-serial', `chardev:${id}`]),
+    ...(['control', 'out', 'err'] as const).flatMap((id) => [
+      ...fileChardev(id, FILES[id]),
+      '-serial',
+      `chardev:${id}`,
+    ]),
     ...['-fw_cfg', `name=opt/unik/config,file=${FILES.firmware}`],
   ];
 }

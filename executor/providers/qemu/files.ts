@@ -34,7 +34,12 @@ export async function layOut(
       else await share(source.path, vm(FILES.scratch(index)));
       if (source.kind !== 'overlay') continue;
       const patches = configured.patches?.filter(({ disk }) => disk === index) ?? [];
-      await writeOverlay(vm(FILES.overlay(index)), { base: FILES.scratch(index), dir: folder.vm, bytes: source.bytes, patches });
+      await writeOverlay(vm(FILES.overlay(index)), {
+        base: FILES.scratch(index),
+        dir: folder.vm,
+        bytes: source.bytes,
+        patches,
+      });
       await handOver(vm(FILES.overlay(index)), account);
     }
     if (configured.file) {

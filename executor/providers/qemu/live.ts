@@ -72,7 +72,8 @@ export class LiveMachine {
   async stop(graceMs: number): Promise<void> {
     if (this.#channel !== 'virtio-serial') {
       if (graceMs > 0 && (await this.#pressPower()) && (await this.#endsWithin(graceMs))) return;
-      return this.cut();
+      await this.cut();
+      return;
     }
     if (hasConfig(await this.events()) && (await this.#command({ stop: { grace_ms: graceMs } }))) {
       if (await this.#endsWithin(graceMs + POWER_OFF_MS)) return;
@@ -82,7 +83,10 @@ export class LiveMachine {
 
   async signal(number: number): Promise<void> {
     if (this.#channel !== 'virtio-serial') {
-      if (number === SIGKILL) return this.cut();
+      if (number === SIGKILL) {
+        await this.cut();
+        return;
+      }
       if (number === SIGTERM && (await this.#pressPower())) return;
       throw new UnikError('not_supported', 'the guest takes no signals: stop the machine');
     }
@@ -174,7 +178,8 @@ export class LiveMachine {
         const sign = signOf(await serialTail(this.folder), this.#signs);
         if (sign?.cut) {
           this.#told = sign.exit;
-          return await this.cut();
+          await this.cut();
+          return;
         }
         await changes.next(5_000);
       }

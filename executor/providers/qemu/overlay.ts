@@ -76,7 +76,12 @@ async function writeClusters(
   const firstData = firstTable + tables.length;
   const used = firstData + clusters.size;
   await file.write(header(base, bytes), 0, undefined, 0);
-  await file.write(words(1, () => BigInt(2 * CLUSTER)), 0, undefined, CLUSTER);
+  await file.write(
+    words(1, () => BigInt(2 * CLUSTER)),
+    0,
+    undefined,
+    CLUSTER,
+  );
   const counts = Buffer.alloc(used * 2);
   for (let i = 0; i < used; i++) counts.writeUInt16BE(1, i * 2);
   await file.write(counts, 0, undefined, 2 * CLUSTER);

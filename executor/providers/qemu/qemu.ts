@@ -345,12 +345,12 @@ export class QemuProvider implements Provider {
   }
 
   #args(spec: MachineSpec, record: MachineRecord, net: NetPlan, configured: Configured): string[] {
-    const { cmdline, disks, channels, kernel, initrd, cpuFeatures = [], exitPort } = spec.boot;
+    const { cmdline, disks, channels, kernel, initrd, cpuFeatures = [], exitPort, noEntropy = false } = spec.boot;
     const waits = secretLine(spec.boot, configured) !== undefined;
     return qemuArgs({
       key: spec.key,
       boot: {
-        ...{ cmdline: configured.cmdline ?? cmdline, disks, channels, cpuFeatures, waits },
+        ...{ cmdline: configured.cmdline ?? cmdline, disks, channels, cpuFeatures, noEntropy, waits },
         ...{ kernel: kernel !== undefined, initrd: initrd !== undefined },
         ...(exitPort === undefined ? {} : { exitPort }),
       },

@@ -44,8 +44,8 @@ export const recordSchema = z.object({
         z.object({
           pattern: z.string(),
           reason: z.enum([
-            ...['exited', 'killed', 'oom', 'kernel_panic'] as const,
-            ...['boot_failed', 'unhealthy', 'start_timeout', 'stopped'] as const,
+            ...(['exited', 'killed', 'oom', 'kernel_panic'] as const),
+            ...(['boot_failed', 'unhealthy', 'start_timeout', 'stopped'] as const),
           ]),
           message: z.string(),
           hasCode: z.boolean().optional(),
