@@ -53,8 +53,7 @@ export const unikraft: Guest = {
       channels: launches ? { kind: 'firmware' } : { kind: 'serial' },
       // It maps memory in pages of 1 GiB, and without them is gone before its first line.
       cpuFeatures: ['pdpe1gb'],
-      configure: (config) =>
-        launches ? byFirmware(config) : byCommandLine(config, limits.variables?.count),
+      configure: (config) => (launches ? byFirmware(config) : byCommandLine(config, limits.variables?.count)),
       endSigns: [
         {
           pattern:
