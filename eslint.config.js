@@ -18,7 +18,18 @@ export default tseslint.config(
     },
   },
   {
+    files: ['localcf/page/assets/*.js', 'test/support/cf/contrast.js'],
+    languageOptions: {
+      globals: Object.fromEntries(
+        'document getComputedStyle NodeFilter CSS EventSource fetch matchMedia setTimeout setInterval'
+          .split(' ')
+          .map((name) => [name, 'readonly']),
+      ),
+    },
+  },
+  {
     files: ['**/*.js', '**/*.mjs'],
+    ignores: ['localcf/page/assets/*.js', 'test/support/cf/contrast.js'],
     languageOptions: {
       globals: Object.fromEntries(
         'process console URL Buffer fetch AbortController AbortSignal setTimeout clearTimeout setInterval clearInterval'

@@ -6,14 +6,15 @@ import type { KernelCatalogue } from '../executor/kernels/catalogue.js';
 
 /**
  * A new home has no kernel yet: those that the setup unpacked beside the program are taken into its catalogue. A
- * catalogue that has one is the operator's business. A failure is told, for a daemon without a kernel still serves.
+ * catalogue that has one is the operator's business, unless `also` says that these are wanted beside it. A failure is
+ * told, for a daemon without a kernel still serves.
  */
 export async function importShippedKernels(
   catalogue: KernelCatalogue,
-  shipped: { from: string; init: string },
+  shipped: { from: string; init: string; also?: boolean },
   log: Log,
 ): Promise<void> {
-  if ((await catalogue.list()).length > 0) return;
+  if (!shipped.also && (await catalogue.list()).length > 0) return;
   for (const name of await folders(shipped.from)) {
     try {
       await catalogue.importLinux(join(shipped.from, name), shipped.init);

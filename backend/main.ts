@@ -10,12 +10,14 @@ import { VERSION } from '../core/version.js';
 import { guests } from '../executor/guests/index.js';
 import { packDroplet } from '../executor/images/droplet.js';
 import { ImageStore } from '../executor/images/store.js';
-import { KernelCatalogue } from '../executor/kernels/catalogue.js';
+import { KernelCatalogue, type StoredKernel } from '../executor/kernels/catalogue.js';
+import { examineKernel } from '../executor/kernels/examine.js';
 import type { GuestName, ProviderName } from '../executor/model.js';
 import { PAIRINGS } from '../executor/providers/pairings.js';
 import type { Finding, Probe } from '../executor/providers/provider.js';
 import { createExecutor } from '../executor/runner.js';
 import { buildImage } from '../stager/build.js';
+import { chooseGuest } from '../stager/suitability/guest.js';
 import { Apps } from './api/instances/apps.js';
 import { openAppRecords } from './api/instances/record.js';
 import type { Parts } from './api/parts.js';
@@ -72,6 +74,13 @@ export async function doctor(home: string): Promise<DoctorReport> {
   }
 }
 
+const withoutDir = ({ dir: _, ...entry }: StoredKernel): Omit<StoredKernel, 'dir'> => entry;
+
+/** Where the Docker command keeps what it knows of registries. */
+function dockerConfig(env: NodeJS.ProcessEnv): string {
+  return join(env['DOCKER_CONFIG'] ?? join(env['HOME'] ?? '/', '.docker'), 'config.json');
+}
+
 async function makeParts(config: Config, log: Log, exit: () => void): Promise<Parts> {
   const { home } = config;
   const paths = homePaths(home);
@@ -121,21 +130,39 @@ async function makeParts(config: Config, log: Log, exit: () => void): Promise<Pa
       [...providers.map.keys()].filter((name) => name === 'fake' || PAIRINGS[guest]?.[name] === 'yes'),
     ...{ executor, apps, images, exit, clock, log },
     kernels: {
-      list: async () => (await catalogue.list()).map(({ dir: _, ...entry }) => entry),
-      importLinux: async (dir) => {
-        const { dir: _, ...entry } = await catalogue.importLinux(dir, init);
-        return entry;
+      list: async () => (await catalogue.list()).map(withoutDir),
+      get: async (id) => withoutDir(await catalogue.get(id)),
+      import: async ({ path: from, guest, arch = 'x86_64', version }) =>
+        withoutDir(
+          guest === undefined || guest === 'linux'
+            ? await catalogue.importLinux(from, init)
+            : await catalogue.importGuest(from, { guest, arch, version }),
+        ),
+      pull: async ({ ref, guest = 'unikraft', arch = 'x86_64', digest, credentials }, signal) => {
+        const { pullKernel } = await import('../executor/kernels/pull/pull.js');
+        const known = credentials ?? dockerConfig(process.env);
+        const order = { ref, guest, arch, digest, credentials: known, work: join(work, 'pull'), path };
+        return withoutDir(await pullKernel({ ...order, catalogue, signal }));
       },
-      verify: async (id) => {
-        await catalogue.verify(id);
+      verify: async (id, signal) => {
+        const entry = await catalogue.verify(id);
+        const place = { provider: provider(), owner: config.owner, work: join(work, 'tmp'), clock };
+        const limits = await examineKernel(entry, { ...place, signal });
+        return withoutDir(limits ? await catalogue.noteLimits(id, limits) : entry);
       },
       remove: (id) => catalogue.remove(id, inUse(id)),
     },
-    build: ({ source, name, shell, progress, signal }) =>
-      buildImage({
+    build: async ({ source, name, shell, guest, kernel, progress, signal }) => {
+      const abis = (await catalogue.list()).map(({ abi }) => abi).join(',');
+      const wish = guest ?? process.env['UNIK_GUEST'];
+      return buildImage({
         ...{ source, store: images, work, progress, signal, env: process.env, withShell: shell, clock },
+        // A catalogue that is empty still has its Linux kernel to come.
+        guest: chooseGuest(wish, abis || undefined),
+        ...(kernel === undefined ? {} : { pin: (await catalogue.get(kernel)).digest }),
         tags: name === undefined ? [] : [name],
-      }),
+      });
+    },
     droplet: async (image, signal) => {
       const content = new PassThrough();
       // A failure reaches the reader by its stream.

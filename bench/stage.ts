@@ -2,11 +2,15 @@
  * Time to stage the same bits, a Go program, twice on one cell, through sandbox, lifecycle and uploads: cold, with
  * nothing on the cell and no build cache; and cached, with the lifecycle unpacked already and the build cache of the
  * first time. Nothing is kept from run to run: each has a cell of its own. Medians. The image must be the same always.
+ * Beside it, how long a step of the packaged buildpack takes to start, against Node.js alone.
  */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { extract } from 'tar-stream';
+import { buildpackIn, runProgram } from '../test/support/buildpack.js';
 import { StagingBench } from '../test/support/staging/bench.js';
 import { root } from '../test/support/unik.js';
 import { ownLifecycle, zipOf } from '../test/support/staging/bits.js';
@@ -15,6 +19,7 @@ import { stagingTask } from '../test/support/staging/task.js';
 import { median, parseArgs, round } from './support/report.js';
 
 const options = parseArgs({ runs: 3 });
+const started = await startOfBundle(7);
 const origin = await startOrigin();
 try {
   const bits = origin.add('app.zip', await zipOf(join(root, 'test/fixtures/apps/go')));
@@ -39,11 +44,37 @@ try {
   const report = {
     ...{ ratio_cached: round(cached / cold, 3), cold_ms: round(cold), cached_ms: round(cached) },
     ...{ runs: options.runs, digest: [...digests][0] },
+    ...started,
   };
   if (!options.json) console.log(`staged again in ${report.cached_ms} ms, at first in ${report.cold_ms} ms`);
+  if (!options.json) console.log(`a step of the buildpack starts in ${report.bundle_start_ms} ms`);
   console.log(JSON.stringify({ stage: report }));
 } finally {
   origin.close();
+}
+
+/** `bin/supply`, which does next to nothing, from its shell script on. */
+async function startOfBundle(runs: number): Promise<{ bundle_start_ms: number; ratio_bundle_node: number }> {
+  const dir = await mkdtemp(join(tmpdir(), 'unik-bundle-'));
+  try {
+    const supply = join(await buildpackIn(dir), 'bin/supply');
+    const times: { bundle: number[]; node: number[] } = { bundle: [], node: [] };
+    for (let run = 0; run < runs; run++) {
+      times.bundle.push(await timeOf(supply, [dir, dir, join(dir, 'deps'), '0'], { CF_STACK: 'unik' }));
+      times.node.push(await timeOf(process.execPath, ['-e', '0'], {}));
+    }
+    const [bundle, node] = [median(times.bundle), median(times.node)];
+    return { bundle_start_ms: round(bundle), ratio_bundle_node: round(bundle / node, 2) };
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+async function timeOf(file: string, args: string[], env: Record<string, string>): Promise<number> {
+  const start = performance.now();
+  const { code, output } = await runProgram(file, args, env);
+  if (code !== 0) throw new Error(`${file} ended with ${code}: ${output}`);
+  return performance.now() - start;
 }
 
 async function stage(

@@ -7,6 +7,8 @@ const onSignal = (signal: 'SIGINT' | 'SIGTERM', handler: () => void): (() => voi
   return () => void process.off(signal, handler);
 };
 
+const operateCell = (): Promise<typeof import('../backend/cell/operate.js')> => import('../backend/cell/operate.js');
+
 // `unik ps | head` closes our output early: nothing more is wanted from us.
 process.stdout.on('error', (err: NodeJS.ErrnoException) => process.exit(err.code === 'EPIPE' ? 0 : 1));
 
@@ -24,10 +26,15 @@ process.exitCode = await runCommandLine(
     local: {
       runDaemon: async (home, onReady) => (await import('../backend/main.js')).runDaemon(home, { onReady, onSignal }),
       runCell: async (file, onReady) => (await import('../backend/cell/main.js')).runCell(file, { onReady, onSignal }),
+      prepareCell: async (file, onLine) => (await operateCell()).prepareCell(file, onLine),
+      awaitCell: async (file, timeout_ms) => (await operateCell()).awaitCell(file, timeout_ms),
+      drainCell: async (file, onProgress) => (await operateCell()).drainCell(file, onProgress),
       runStager: async (file, onReady) =>
         (await import('../backend/stager/main.js')).runStager(file, { onReady, onSignal }),
       runUp: async (options) => (await import('../localcf/main.js')).runUp({ ...options, onSignal }),
       runDown: async (home) => (await import('../localcf/main.js')).runDown(home),
+      runFiles: async (file, onReady) =>
+        (await import('../backend/files/main.js')).runFiles(file, { onReady, onSignal }),
       doctor: async (home) => (await import('../backend/main.js')).doctor(home),
     },
   },

@@ -13,12 +13,17 @@ export interface LocalSide {
   runDaemon(home: string, onReady: (line: string) => void): Promise<void>;
   /** Serves a Diego cell until a signal or the end of an evacuation. */
   runCell(file: string, onReady: (line: string) => void): Promise<void>;
+  prepareCell(file: string, onLine: (line: string) => void): Promise<void>;
+  awaitCell(file: string, timeout_ms: number): Promise<void>;
+  drainCell(file: string, onProgress: (line: string) => void): Promise<void>;
   /** Serves the classic stager API until a signal. */
   runStager(file: string, onReady: (line: string) => void): Promise<void>;
   /** Serves a Cloud Foundry until a signal. */
   runUp(options: UpOptions): Promise<void>;
   /** Ends it, also what a killed one left; false: there was none. */
   runDown(home: string): Promise<boolean>;
+  /** Serves the files of a folder until a signal. */
+  runFiles(file: string, onReady: (line: string) => void): Promise<void>;
   doctor(home: string): Promise<DoctorReport>;
 }
 

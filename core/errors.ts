@@ -151,9 +151,19 @@ export const ERRORS = {
   kernel_invalid: {
     owner: 'operator',
     http: 422,
-    hint: 'Give a folder made by unpacking the distribution kernel package.',
+    hint: 'Give a folder made by unpacking the distribution kernel package, or a kernel and its --guest.',
   },
   kernel_in_use: { owner: 'operator', http: 409, hint: 'Remove the instances that use it first.' },
+  kernel_limit: {
+    owner: 'operator',
+    http: 422,
+    hint: 'Import a kernel without that limit and look at it with `unik kernel verify`, or use UNIK_GUEST=linux.',
+  },
+  environment_too_large: {
+    owner: 'user',
+    http: 422,
+    hint: 'Bind fewer services or set fewer variables, or use UNIK_GUEST=linux, which takes any number.',
+  },
   guest_unsupported: { owner: 'user', http: 422, hint: 'List the guests and what they run on with `unik guests`.' },
 
   insufficient_memory: { owner: 'platform', http: 503, hint: 'Ask for less with -m, or stop other machines.' },
@@ -181,6 +191,11 @@ export const ERRORS = {
   start_timeout: { owner: 'user', http: 504, hint: 'See `unik logs`; raise --health-start-period if it needs longer.' },
   timeout: { owner: 'platform', http: 504, hint: 'Try again; `unik events` shows what the daemon is doing.' },
 
+  cell_unreachable: {
+    owner: 'operator',
+    http: 503,
+    hint: 'Look at the end of its log; `unik cell prepare --config FILE` says whether machines can run on this host.',
+  },
   daemon_unreachable: {
     owner: 'user',
     http: 503,

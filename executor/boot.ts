@@ -3,7 +3,7 @@ import type { ImageSource, KernelSource } from './executor.js';
 import type { Guest } from './guests/guest.js';
 import type { Image } from './images/image.js';
 import { makeInstanceConfig } from './instance-config.js';
-import type { KernelEntry } from './kernels/kernel.js';
+import type { KernelEntry, KernelLimits } from './kernels/kernel.js';
 import { guestRamMb } from './kernels/ram.js';
 import type { Charge, GuestName, InstanceSpec, ProviderName } from './model.js';
 import { checkPairing } from './providers/pairings.js';
@@ -22,7 +22,7 @@ export interface Catalogue {
 /** What an instance is made of, each part looked up. */
 export interface Parts {
   image: Image & { dir: string };
-  kernel: KernelEntry & { dir: string };
+  kernel: KernelEntry & { dir: string; limits?: KernelLimits };
   guest: Guest;
   provider: Provider;
 }
@@ -38,6 +38,7 @@ export async function lookUp(spec: InstanceSpec, { images, kernels, guests, prov
   checkPairing(image.guest, spec.provider);
   const guest = guests.get(image.guest);
   if (!guest) throw new UnikError('guest_unsupported', `this cell has no guest ${image.guest}`);
+  if (guest.ownKernel) return { image, kernel: kernelOf(image, guest.ownKernel), guest, provider };
   const kernel = await kernels.pick({
     abi: image.abi,
     arch: image.arch,
@@ -47,30 +48,58 @@ export async function lookUp(spec: InstanceSpec, { images, kernels, guests, prov
   return { image, kernel, guest, provider };
 }
 
-/** What the machine costs this host (design D17). */
-export function chargeFor(spec: InstanceSpec, { kernel, provider }: Parts): Charge {
+/** The kernel that an image is. */
+function kernelOf(image: Image & { dir: string }, { overhead_mb }: { overhead_mb: number }): Parts['kernel'] {
+  const { guest, abi, arch, created: imported, root, dir } = image;
   return {
-    memory_mb: guestRamMb(kernel, spec.limits.memory_mb) + provider.overheadMb(),
+    ...{
+      schema: 1,
+      id: `image-${image.digest.slice(7, 19)}`,
+      guest,
+      abi,
+      version: 'image',
+      arch,
+      imported,
+      overhead_mb,
+    },
+    ...{ digest: root.digest, files: { kernel: root.file }, dir },
+  };
+}
+
+/** Memory of the machine, MB. */
+function ramFor({ limits }: InstanceSpec, { image, kernel, guest }: Parts): number {
+  return guestRamMb(kernel, limits.memory_mb, guest.rootMemoryMb?.(image.root.bytes));
+}
+
+/** What the machine costs this host (design D17). */
+export function chargeFor(spec: InstanceSpec, parts: Parts): Charge {
+  return {
+    memory_mb: ramFor(spec, parts) + parts.provider.overheadMb(),
     disk_mb: spec.limits.disk_mb,
   };
 }
 
 /** All the provider needs. Throws `bad_request` for what cannot be told to a guest. */
-export function machineSpec(spec: InstanceSpec, { image, kernel, guest }: Parts, lateEnv?: LateEnv): MachineSpec {
+export function machineSpec(spec: InstanceSpec, parts: Parts, lateEnv?: LateEnv): MachineSpec {
+  const { image, kernel, guest } = parts;
   const { maxCpus } = guest.capabilities;
   if (spec.limits.cpus > maxCpus) {
     throw new UnikError('bad_request', `limits.cpus: guest ${guest.name} uses at most ${maxCpus}`);
   }
+  const boot = guest.plan(image, kernel, spec.limits);
+  const config = makeInstanceConfig(spec, image);
+  // What does not fit is told before anything is made; the network is known later.
+  boot.configure?.({ ...config, net: { mode: 'none', dns: [] } });
   return {
     key: spec.key,
     owner: spec.owner,
     name: spec.name,
     limits: spec.limits,
-    ram_mb: guestRamMb(kernel, spec.limits.memory_mb),
-    boot: guest.plan(image, kernel, spec.limits),
+    ram_mb: ramFor(spec, parts),
+    boot,
     ports: spec.ports,
     network: spec.network,
-    config: makeInstanceConfig(spec, image),
+    config,
     ...(lateEnv ? { configAt: (where) => makeInstanceConfig(withEnv(spec, lateEnv(spec, where)), image) } : {}),
   };
 }

@@ -24,6 +24,8 @@ export interface LifeDeps {
   /** Where its console goes; absent for an instance that was over when we came. */
   hold?: LogHold;
   limit?: ReturnType<typeof createLimit>;
+  /** Of its guest, where one console carries the kernel's lines and the application's. */
+  kernelLines?: RegExp;
   boot: (instance: Instance, signal: AbortSignal) => Promise<MachineHandle>;
   announce: (type: ExecutorEvent['type'], instance: Instance) => void;
   /** Called after each new state is on disk. */
@@ -176,9 +178,10 @@ export class Life {
   }
 
   #pump(handle: MachineHandle): void {
-    const { provider, clock, log, hold, limit } = this.deps;
+    const { provider, clock, log, hold, limit, kernelLines } = this.deps;
     if (!hold) return;
-    const deps = { provider, handle, file: hold.file, clock, log, ...(limit ? { limit } : {}) };
+    const more = { ...(limit ? { limit } : {}), ...(kernelLines ? { kernelLines } : {}) };
+    const deps = { provider, handle, file: hold.file, clock, log, ...more };
     this.#pumping ??= pump(deps, this.#watch.signal).catch((err: unknown) => {
       if (!this.#watch.signal.aborted) log.error({ err }, 'console.failed');
     });

@@ -227,6 +227,8 @@ export interface Instance {
   handle?: MachineHandle;
   /** The kernel entry it was booted with. */
   kernel?: string;
+  /** What it is; absent in records of before there were several. */
+  guest?: GuestName;
   stop_requested: boolean;
   /** Why we are ending it, decided before the machine has ended. */
   ending?: Pick<Exit, 'reason' | 'message' | 'check'>;

@@ -4,7 +4,7 @@ import type { Clock } from '../core/clock.js';
 import { toUnikError, UnikError } from '../core/errors.js';
 import type { Log } from '../core/log.js';
 import { KeyedQueue } from '../core/queue.js';
-import { chargeFor, lookUp, machineSpec, type Catalogue, type LateEnv } from './boot.js';
+import { chargeFor, lookUp, machineSpec, type Catalogue, type LateEnv, type Parts } from './boot.js';
 import { admit, count, holdsMachine, report, type Capacity } from './capacity.js';
 import { createLimit } from './console/limit.js';
 import { LOG_LIMITS, openLogs } from './console/logs.js';
@@ -82,6 +82,7 @@ export function createExecutor(deps: ExecutorDeps): Executor {
     const provider = providers.get(spec.provider);
     if (!provider) throw new UnikError('provider_unknown', `this cell has no provider ${spec.provider}`);
     const hold = holdsMachine(instance) ? { hold: await logs.hold(spec.log_id, spec.key) } : {};
+    const { kernelLines } = deps.guests.get(instance.guest ?? 'linux') ?? {};
     const limit = deps.log_bytes_per_s === undefined ? {} : { limit: createLimit(deps.log_bytes_per_s) };
     const changed = (now: Instance): void => {
       if (!holdsMachine(now)) counted = undefined;
@@ -91,6 +92,7 @@ export function createExecutor(deps: ExecutorDeps): Executor {
       ...{ clock, records, saves, provider, boot, announce, changed },
       ...hold,
       ...limit,
+      ...(kernelLines ? { kernelLines } : {}),
       log: log.child({ key: spec.key }),
     });
     lives.set(spec.key, life);
@@ -100,7 +102,7 @@ export function createExecutor(deps: ExecutorDeps): Executor {
   }
 
   /** Takes what the machine needs, or throws: nothing comes between asking and taking. */
-  function reserve(spec: InstanceSpec, charge: Charge, kernel: string): Instance {
+  function reserve(spec: InstanceSpec, charge: Charge, parts: Parts): Instance {
     if (lives.has(spec.key) || reserved.has(spec.key)) {
       throw new UnikError('conflict', `instance ${spec.key} exists already`);
     }
@@ -111,7 +113,7 @@ export function createExecutor(deps: ExecutorDeps): Executor {
     }
     admit(spec.name, charge, list(), deps.capacity());
     const instance: Instance = {
-      ...{ schema: 1, spec, phase: 'reserved', charge, kernel },
+      ...{ schema: 1, spec, phase: 'reserved', charge, kernel: parts.kernel.id, guest: parts.guest.name },
       ...{ stop_requested: false, ready: false, ignored_events: 0, reserved_at: clock.now() },
     };
     reserved.set(spec.key, instance);
@@ -120,15 +122,15 @@ export function createExecutor(deps: ExecutorDeps): Executor {
   }
 
   /** As `reserve`, after waiting for machines that have ended to be cleared away, should they stand in the way. */
-  async function reserveSoon(spec: InstanceSpec, charge: Charge, kernel: string): Promise<Instance> {
+  async function reserveSoon(spec: InstanceSpec, charge: Charge, parts: Parts): Promise<Instance> {
     try {
-      return reserve(spec, charge, kernel);
+      return reserve(spec, charge, parts);
     } catch (err) {
       const leaving = list().filter((instance) => instance.phase === 'completed' && holdsMachine(instance));
       if (leaving.length === 0) throw err;
       const limit = AbortSignal.timeout(CLEARING_MS);
       await Promise.allSettled(leaving.map(({ spec: { key } }) => until(key, isOver, limit)));
-      return reserve(spec, charge, kernel);
+      return reserve(spec, charge, parts);
     }
   }
 
@@ -142,7 +144,7 @@ export function createExecutor(deps: ExecutorDeps): Executor {
     machineSpec(spec, parts);
     const probe = await parts.provider.probe(closed.signal);
     if (!probe.healthy) throw new UnikError('provider_unavailable', `provider ${spec.provider}: ${probe.summary}`);
-    const instance = await reserveSoon(spec, chargeFor(spec, parts), parts.kernel.id);
+    const instance = await reserveSoon(spec, chargeFor(spec, parts), parts);
     try {
       if (parts.provider.capabilities.ports) await probePorts(spec.ports);
       await records.save(instance);

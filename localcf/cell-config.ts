@@ -35,7 +35,7 @@ export function cellConfig(facts: CellConfigFacts): object {
     // A platform of one machine that waits for half a minute looks broken.
     ...{ polling_interval: '10s', retry_interval: '2s' },
     ...{ staging: {}, log_level },
-    ...(nats ? { routes: { nats } } : {}),
+    ...(nats ? { routes: { emitter: 'builtin', nats: { servers: nats, tls: 'off' } } } : {}),
     ...over,
   };
 }

@@ -45,9 +45,10 @@ export function startFeed({ router, bbs, clock, log, period_ms = 1_000 }: FeedOp
       bbs.call('actual_lrps', {}, { signal }),
     ]);
     const wanted = registrations(desired_lrps, actual_lrps);
-    // First what comes: a route that moves to another instance is never without one.
-    for (const [key, message] of wanted) if (!known.has(key)) router.register(message);
+    // All in one step, so that no request comes in between. A goodbye counts for an address, whoever has it by now: what
+    // stands is said after it.
     for (const [key, message] of known) if (!wanted.has(key)) router.unregister(message);
+    for (const message of wanted.values()) router.register(message);
     known = wanted;
   }
 

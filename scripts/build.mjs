@@ -2,7 +2,7 @@
  * Bundles the command line and the daemon into dist/unik.mjs and its chunks, and the cf CLI's plugin into
  * dist/cf-unik-plugin: no node_modules at run time.
  */
-import { mkdirSync } from 'node:fs';
+import { cpSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { packageCfPlugin } from './package-cf-plugin.mjs';
@@ -34,6 +34,7 @@ export async function build() {
     },
   });
   await packageCfPlugin();
+  cpSync(join(root, 'localcf/page/assets'), join(root, 'dist/page'), { recursive: true });
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) await build();

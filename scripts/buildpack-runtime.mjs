@@ -60,7 +60,7 @@ export async function addRuntime(into) {
 }
 
 /** The package's file, fetched once by the registry's own client and checked each time. */
-function fetchPackage({ name, version, integrity }) {
+export function fetchPackage({ name, version, integrity }) {
   const cache = join(root, '.assets/packages');
   const file = join(cache, `${name}-${version}.tgz`);
   if (!existsSync(file)) {

@@ -61,7 +61,7 @@ function installNpmPackages() {
   writeFileSync(stamp, lock);
 }
 
-function installDebianPackages(lists) {
+export function installDebianPackages(lists) {
   const table = JSON.parse(readFileSync(join(root, 'scripts', 'packages.json'), 'utf8'));
   const wanted = lists.flatMap((list) => table[list]).filter((entry) => !isPresent(entry));
   if (wanted.length === 0) return;

@@ -15,7 +15,7 @@ interface Surroundings {
 
 /** What a toolchain is given: the application, the tools of this host, and where to leave what it makes. */
 export function buildContext(
-  app: Pick<BuildContext, 'dir' | 'source' | 'scratch' | 'arch' | 'commands' | 'placed'> & {
+  app: Pick<BuildContext, 'dir' | 'source' | 'scratch' | 'arch' | 'commands' | 'placed' | 'positionIndependent'> & {
     skip: (path: string, isFolder: boolean) => boolean;
   },
   { work, env, node = process.execPath, progress, signal }: Surroundings,
@@ -43,6 +43,7 @@ export function buildContext(
     cache: join(work, 'cache'),
     copy: () => (copied ??= copy()),
     which: (name) => which(name, env),
+    whichAll: (name) => whichAll(name, env),
     progress,
     tool: async (file, args, { cwd = scratch, env: more = {}, quiet = false } = {}) => {
       const { stdout } = await run(file, args, {
@@ -60,12 +61,13 @@ export function buildContext(
 
 /** Absolute path of a program on this host's PATH; undefined when there is none. */
 export function which(name: string, env: NodeJS.ProcessEnv): string | undefined {
-  if (isAbsolute(name)) return isProgram(name) ? name : undefined;
-  return (env['PATH'] ?? '')
-    .split(delimiter)
-    .filter(isAbsolute)
-    .map((folder) => join(folder, name))
-    .find(isProgram);
+  return whichAll(name, env)[0];
+}
+
+function whichAll(name: string, env: NodeJS.ProcessEnv): string[] {
+  if (isAbsolute(name)) return isProgram(name) ? [name] : [];
+  const folders = (env['PATH'] ?? '').split(delimiter).filter(isAbsolute);
+  return [...new Set(folders)].map((folder) => join(folder, name)).filter(isProgram);
 }
 
 function isProgram(path: string): boolean {

@@ -11,9 +11,10 @@ import type { Image, ImageFinding } from '../executor/images/image.js';
 import { readFolder } from '../executor/images/read-folder.js';
 import type { ImageStore, StoredImage } from '../executor/images/store.js';
 import { RootTree, VCAP } from '../executor/images/tree.js';
-import type { Arch, GuestName } from '../executor/model.js';
+import type { Arch } from '../executor/model.js';
 import { buildContext, which } from './build-context.js';
 import { DEFAULT_IGNORE, ignoreRules } from './ignore.js';
+import { buildKernelImage } from './kernel-image.js';
 import { addLibraries } from './libraries.js';
 import { readPackageJson } from './package-json.js';
 import { plan } from './plan.js';
@@ -21,7 +22,10 @@ import { readProfile } from './profile.js';
 import { resolveCommand, type ResolvedProcess } from './resolve.js';
 import { addShell, inShell, SHELL_PROGRAMS } from './shell.js';
 import { folderSource, type SourceTree } from './source.js';
+import { capabilitiesOf } from './suitability/capabilities.js';
+import type { GuestChoice } from './suitability/guest.js';
 import { findingLine, judge, refusalOf } from './suitability/judge.js';
+import { pickGuest } from './suitability/pick.js';
 import { readPrograms } from './suitability/read.js';
 import {
   addSupplied,
@@ -35,9 +39,6 @@ import {
 import { TOOLCHAINS } from './toolchains/index.js';
 import type { Built } from './toolchains/toolchain.js';
 
-/** What a Linux image asks of a kernel (design D7). */
-export const LINUX_ABI = 'linux-virtio-1';
-
 export interface BuildOptions {
   /** The application's folder on this host. Never written to. */
   source: string;
@@ -48,8 +49,10 @@ export interface BuildOptions {
   work: string;
   /** Told line by line what is found, chosen and why. */
   progress: (line: string) => void;
-  /** What kind of machine it must suit. Default `linux`, the one that this version makes images for. */
-  guest?: GuestName;
+  /** What kind of machine it must suit, from `chooseGuest`. Default `linux`. */
+  guest?: GuestChoice;
+  /** Digest of the one kernel it may boot with, for kernels that the user brings. */
+  pin?: string;
   /** Cloud Foundry's rules: there is a process `web`, files hold something, profile scripts count. */
   cloudFoundry?: boolean;
   /** What buildpacks before this one put beside the application. */
@@ -75,6 +78,8 @@ export interface BuildOptions {
  */
 export async function buildImage(options: BuildOptions): Promise<StoredImage> {
   const { progress, store, clock = systemClock } = options;
+  const brings = options.guest?.candidates.find((name) => guestNamed(name).ownKernel);
+  if (brings) return buildKernelImage(brings, options);
   const dir = await checkSource(options.source);
   const scratch = join(options.work, 'tmp', randomBytes(6).toString('hex'));
   try {
@@ -105,8 +110,8 @@ async function prepareImage(
   files: { files: number; bytes: number };
   commands: Readonly<Record<string, string>>;
 }> {
-  const { progress, supplied, guest = 'linux', cloudFoundry = false } = options;
-  guestNamed(guest);
+  const { progress, supplied, guest: choice = LINUX, cloudFoundry = false } = options;
+  const needsPie = choice.asked && choice.candidates.every((name) => capabilitiesOf(name).onlyPositionIndependent);
   const ownRules = ignoreLines(folderSource(dir));
   const skip = ignoreRules(ownRules);
   const source = folderSource(dir, skip);
@@ -116,7 +121,10 @@ async function prepareImage(
   const toolchain = TOOLCHAINS.find(({ name }) => name === chosen.toolchain);
   if (!toolchain) throw new UnikError('internal', `no toolchain ${chosen.toolchain}`);
   const placed = (path: string): string | undefined => (supplied ? placeOf(supplied, path) : undefined);
-  const context = buildContext({ dir, source, scratch, arch, commands: chosen.commands, skip, placed }, options);
+  const context = buildContext(
+    { dir, source, scratch, arch, commands: chosen.commands, skip, placed, positionIndependent: needsPie },
+    options,
+  );
   const built = await toolchain.build(context);
 
   const findings: ImageFinding[] = [...(built.findings ?? [])];
@@ -159,21 +167,17 @@ async function prepareImage(
   progress(`Libraries: ${libraries.added.length} of this host, for ${libraries.programs} programs and modules`);
 
   const env = await environmentOf(appDir, built, processes, findings, options);
-  findings.push(
-    ...judge({
-      guest,
-      commands,
-      processes,
-      ...readPrograms(
-        tree,
-        APP_DIR,
-        Object.values(processes).map(({ argv }) => argv[0] ?? ''),
-      ),
-      packages: Object.keys(readPackageJson(source)?.dependencies ?? {}),
-      hasShell: options.withShell === true,
-      needsWeb: cloudFoundry,
-    }),
-  );
+  const started = Object.values(processes).map(({ argv }) => argv[0] ?? '');
+  const subject = {
+    ...{ commands, processes, ...readPrograms(tree, APP_DIR, started) },
+    packages: Object.keys(readPackageJson(source)?.dependencies ?? {}),
+    hasShell: options.withShell === true,
+    needsWeb: cloudFoundry,
+  };
+  const picked = pickGuest(choice, (guest) => judge({ ...subject, guest }));
+  const { guest } = picked;
+  findings.push(...picked.findings);
+  progress(`Guest ${guest}: ${picked.why}`);
   for (const finding of findings) progress(findingLine(finding));
   const refusal = refusalOf(findings);
   if (refusal) throw refusal;
@@ -184,7 +188,8 @@ async function prepareImage(
     commands,
     config: {
       guest,
-      abi: LINUX_ABI,
+      abi: guestNamed(guest).abi,
+      ...(options.pin === undefined ? {} : { pin: options.pin }),
       arch,
       processes: Object.fromEntries(
         Object.entries(processes).map(([type, { argv, cwd, expand }]) => [
@@ -276,7 +281,9 @@ async function checkSource(source: string): Promise<string> {
   return dir;
 }
 
-function hostArch(): Arch {
+const LINUX: GuestChoice = { candidates: ['linux'], asked: false, why: 'it runs any Linux program' };
+
+export function hostArch(): Arch {
   if (process.arch === 'x64') return 'x86_64';
   if (process.arch === 'arm64') return 'aarch64';
   throw new UnikError('arch_mismatch', `images for this processor (${process.arch}) cannot be built`);

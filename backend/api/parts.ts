@@ -6,8 +6,9 @@ import type { Log } from '../../core/log.js';
 import type { Executor } from '../../executor/executor.js';
 import type { Guest } from '../../executor/guests/guest.js';
 import type { Image } from '../../executor/images/image.js';
-import type { KernelEntry } from '../../executor/kernels/kernel.js';
 import type { GuestName, ProviderName } from '../../executor/model.js';
+import type { z } from 'zod';
+import type { kernelImport, kernelPull, KernelView } from './schema/images.js';
 import type { DoctorReport } from './schema/system.js';
 import type { Probe, Provider } from '../../executor/providers/provider.js';
 import type { Apps } from './instances/apps.js';
@@ -32,10 +33,13 @@ export interface Images {
 }
 
 export interface Kernels {
-  list(): Promise<KernelEntry[]>;
-  importLinux(dir: string): Promise<KernelEntry>;
+  list(): Promise<KernelView[]>;
+  /** Throws kernel_missing. */
+  get(id: string): Promise<KernelView>;
+  import(order: z.output<typeof kernelImport>): Promise<KernelView>;
+  pull(order: z.output<typeof kernelPull>, signal: AbortSignal): Promise<KernelView>;
   /** Throws kernel_missing, kernel_invalid. */
-  verify(id: string): Promise<void>;
+  verify(id: string, signal: AbortSignal): Promise<KernelView>;
   remove(id: string): Promise<void>;
 }
 
@@ -44,6 +48,9 @@ export interface BuildOrder {
   source: string;
   name?: string | undefined;
   shell: boolean;
+  guest?: GuestName | undefined;
+  /** A kernel entry's id. */
+  kernel?: string | undefined;
   progress: (line: string) => void;
   signal: AbortSignal;
 }

@@ -20,6 +20,7 @@ import type { CellConfig } from './config.js';
 import type { Containers } from './containers.js';
 import { evacuate } from './evacuation.js';
 import { Presence, presenceOwner, presenceValue } from './presence.js';
+import { startRoutes } from './routes.js';
 import { Sampler } from './sampler.js';
 
 /** What a cell is put together from. */
@@ -79,6 +80,8 @@ export async function startCell({ config, parts, clock, log, signal }: CellDeps)
     undo.push('bbs', () => bbs.close());
 
     await containers.recover();
+    const routes = await startRoutes({ config, containers, bbs, clock, log });
+    undo.push('routes', () => routes?.close());
     const facts = {
       ...{ cell_id: config.cell_id, rep_url: config.rep_url, zone: config.zone, stacks: config.stacks },
       ...{ placement_tags: config.placement_tags, optional_placement_tags: config.optional_placement_tags },

@@ -48,7 +48,7 @@ export const stagingSchema = z.strictObject({
   deny: z.array(z.string()).default([]),
   /** In place of that: an HTTP proxy, and nothing beside it. */
   proxy: endpoint.optional(),
-  /** A root tree in place of the host's programs. Relative: to this file. */
+  /** A root tree in place of the host's programs: a folder, or a tar of one. Relative: to this file. */
   rootfs: path.optional(),
   /** Further files and folders of the host that may be read, such as /etc/npmrc. */
   readable: z.array(path).default([]),
@@ -106,6 +106,30 @@ export const cellSchema = z.strictObject({
       server_name: z.string().min(1).default('metron'),
     })
     .optional(),
+  /** Who tells routers where instances are. `external`: Diego's own route-emitter does, on this host. */
+  routes: z
+    .strictObject({
+      emitter: z.enum(['builtin', 'external']).default('external'),
+      /** Where routers listen; `builtin` needs it. */
+      nats: z
+        .strictObject({
+          servers: z.array(endpoint).min(1),
+          user: z.string().min(1).optional(),
+          /** Holds the password alone. Relative: to this file. */
+          password_file: path.optional(),
+          /** `off`: only towards a server on this host. */
+          tls: z.enum(['on', 'off']).default('on'),
+          ...ownIdentity,
+        })
+        .optional(),
+      /** Names under `apps.internal` too: where the addresses of machines can be reached from other cells. */
+      internal: z.boolean().default(false),
+    })
+    .refine(({ emitter, nats }) => emitter === 'external' || nats, {
+      path: ['nats'],
+      message: 'is needed where the emitter is builtin',
+    })
+    .prefault({}),
   stacks: z.array(word).min(1).default(['unik']),
   provider: z.enum(PROVIDERS).default('qemu'),
   /** What all machines together may use; `auto`: what the host has, less what it needs itself. */
@@ -139,8 +163,8 @@ export const cellSchema = z.strictObject({
 
 export type CellFile = z.output<typeof cellSchema>;
 export type CellConfig = Omit<CellFile, 'memory_mb' | 'disk_mb' | 'containers' | 'rep_url' | 'tls'> & {
-  /** Of the doors, towards the BBS, Locket, the Loggregator agent. */
-  identities: Record<'tls' | 'bbs' | 'locket' | 'loggregator', IdentityFiles>;
+  /** Of the doors, towards the BBS, Locket, the Loggregator agent, NATS. */
+  identities: Record<'tls' | 'bbs' | 'locket' | 'loggregator' | 'nats', IdentityFiles>;
   owner: string;
   rep_url: string;
   /** Older field of the presence; nobody calls it. */
@@ -158,16 +182,21 @@ export async function loadCellConfig(file: string): Promise<CellConfig> {
   const home = resolve(dirname(file), rest.home);
   const { staging, compose_base } = rest;
   const base = compose_base === undefined ? {} : { compose_base: resolve(dirname(file), compose_base) };
+  const { nats } = rest.routes;
+  const password =
+    nats?.password_file === undefined ? {} : { password_file: resolve(dirname(file), nats.password_file) };
   const rootfs = staging?.rootfs === undefined ? {} : { rootfs: resolve(dirname(file), staging.rootfs) };
   return {
     ...rest,
     ...(staging ? { staging: { ...staging, ...rootfs } } : {}),
+    routes: { ...rest.routes, ...(nats ? { nats: { ...nats, ...password } } : {}) },
     ...base,
     home,
     owner: `${rest.deployment}/${cell_id}`,
     identities: {
       ...{ tls, bbs: filesOf(bbs, tls), locket: filesOf(locket, tls) },
       loggregator: loggregator ? filesOf(loggregator, tls) : tls,
+      nats: nats ? filesOf(nats, tls) : tls,
     },
     rep_url: rep_url ?? `https://${address}:${listen_addr.port}`,
     rep_address: `http://${address}:${admin_addr.port}`,

@@ -1,9 +1,16 @@
-import type { Container, NetInfo, Reservation, RunOrder } from './model.js';
+import type { Container, HttpRoute, NetInfo, Reservation, RunOrder } from './model.js';
 
 export interface Room {
   memory_mb: number;
   disk_mb: number;
   containers: number;
+}
+
+/** What may change of an instance that runs. */
+export interface Change {
+  internal_routes?: string[];
+  http_routes?: HttpRoute[];
+  metric_tags?: Record<string, string>;
 }
 
 /** One sample of a container's use. */
@@ -35,7 +42,7 @@ export interface Containers {
   /** Takes the room of a reservation into use: fetches, boots, checks, in the background. not_found, conflict. */
   run(guid: string, order: RunOrder): void;
   /** New routes or tags of a running LRP instance; what is undefined stays. Unknown: not_found. */
-  update(guid: string, change: { internal_routes?: string[]; metric_tags?: Record<string, string> }): void;
+  update(guid: string, change: Change): void;
   /** Asks it to end: SIGTERM, grace, power-off. It is `stopped` at once and `completed` when it has. not_found. */
   stop(guid: string): void;
   /** Cuts its power: an end that nobody asked for. Resolves when that was done. not_found, conflict. */

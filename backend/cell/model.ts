@@ -104,6 +104,8 @@ export interface RunOrder {
   files: Record<string, string>;
   organizational_unit: string[];
   internal_routes: string[];
+  /** Of an LRP: host names by which routers know it. */
+  http_routes?: HttpRoute[];
   /** All resolved, sent with StartActualLRP. */
   metric_tags: Record<string, string>;
   /** Of a task. */
@@ -122,6 +124,18 @@ export interface RunOrder {
   staging?: { action: Action };
   /** Ends the action after this long with `exceeded 15m0s timeout`. Of a task's Timeout action. */
   timeout_ms?: number;
+}
+
+/** `port` is the instance's own. What is not given is absent. */
+export interface HttpRoute {
+  /** `HOST` or `HOST/PATH`. */
+  hostnames: string[];
+  port: number;
+  route_service_url?: string;
+  isolation_segment?: string;
+  protocol?: string;
+  /** As Cloud Controller gave them. */
+  options?: Record<string, unknown>;
 }
 
 /** The one program of a unikernel. */

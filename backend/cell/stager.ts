@@ -8,6 +8,7 @@ import type { KernelEntry } from '../../executor/kernels/kernel.js';
 import type { Fetcher } from '../../stager/actions/fetch.js';
 import { createUploader } from '../../stager/actions/upload.js';
 import { Bubblewrap } from '../../stager/sandbox/bubblewrap.js';
+import { rootTree } from '../../stager/sandbox/rootfs.js';
 import type { SandboxNetwork } from '../../stager/sandbox/sandbox.js';
 import { createStager, type Stager } from '../../stager/staging/stage.js';
 import { Trees } from '../../stager/staging/trees.js';
@@ -40,7 +41,7 @@ export async function makeStager(
   const sandbox = new Bubblewrap({
     ...{ folder: join(folder, 'sandboxes'), path: HOST_PATH, uid: process.getuid?.() ?? 0, log },
     ...{ accounts: staging.accounts, readable: staging.readable },
-    ...(staging.rootfs === undefined ? {} : { rootfs: staging.rootfs }),
+    ...(staging.rootfs === undefined ? {} : { rootfs: await rootTree(staging.rootfs, join(folder, 'rootfs')) }),
   });
   const uploader = createUploader({ tls: await readIdentity(identities.tls, 'tls'), clock, log });
   const trees = new Trees({

@@ -12,6 +12,7 @@ import { SSH_NOTICE } from './lines.js';
 import { limitsOf, refuseVolumes, telemetryOf } from './order.js';
 import { publishedPorts } from './ports.js';
 import { parseRootfs } from './rootfs.js';
+import { httpRoutes } from './routes.js';
 import { resolveTags } from './tags.js';
 
 /**
@@ -55,6 +56,7 @@ export function lrpOrder(desired: DesiredLRP, lrp: LrpIdentity, guid: string, co
     files: mountedFiles([...desired.volume_mounted_files, ...run.volume_mounted_files]),
     organizational_unit: desired.certificate_properties?.organizational_unit ?? [],
     internal_routes: internalRoutes(desired.routes),
+    http_routes: httpRoutes(desired.routes),
     // Diego runs the action beside its monitor: with one, the action's end alone is a failure.
     wrapped: watched ? [...program.wrapped, 'codependent'] : program.wrapped,
     notices: ssh ? [SSH_NOTICE] : [],

@@ -41,7 +41,6 @@ export async function finalizeApp(
   await mkdir(own, { recursive: true });
   say(`UniK buildpack ${VERSION}, stack ${settings.stack ?? 'not named'}`);
   const choice = chooseGuest(settings.guest, settings.kernels);
-  say(`Guest ${choice.guest}: ${choice.why}`);
   const supplied = suppliedIn(deps, index);
   if (supplied) say(`Supplied by buildpacks before: ${supplied.indices.map((name) => `deps/${name}`).join(', ')}`);
 
@@ -52,7 +51,7 @@ export async function finalizeApp(
       store: new ImageStore(store),
       work: cache,
       progress: say,
-      guest: choice.guest,
+      guest: choice,
       cloudFoundry: true,
       supplied,
       libraryRoot: settings.libraryRoot,

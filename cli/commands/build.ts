@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { resolve } from 'node:path';
+import { buildGuests, type GuestName } from '../../backend/api/schema/guests.js';
 import type { ImageSummary } from '../../backend/api/schema/images.js';
 import { UnikError } from '../../core/errors.js';
 import type { Client } from '../client.js';
@@ -15,6 +16,8 @@ interface BuildFlags extends HostOption {
   name?: string;
   path?: string;
   shell?: boolean;
+  guest?: string;
+  kernel?: string;
   quiet?: boolean;
   json?: boolean;
 }
@@ -25,13 +28,26 @@ export function addBuild(program: Command, shell: Shell): void {
     .option('--name <name>', 'the same, as UniK wrote it')
     .option('--path <dir>', 'the folder, as UniK wrote it')
     .option('--shell', 'put a shell into the image, for apps that start by a script')
+    .option(
+      '--guest <name>',
+      'linux, unikraft, nanos, osv, solo5, rumprun, multiboot; default: the smallest that suits',
+    )
+    .option('--kernel <id>', 'boot it with this kernel entry and no other')
     .option('-q, --quiet', 'print only the digest')
     .option('--json', 'print the image as JSON')
     .action(async (dir: string | undefined, flags: BuildFlags) => {
       const folder = dir ?? flags.path;
       if (folder === undefined) throw usage('give the application folder: unik build DIR -t NAME');
       const name = flags.tag ?? flags.name;
-      const order = { folder, name, shell: flags.shell ?? false, quiet: flags.quiet ?? flags.json ?? false };
+      const { guest, kernel } = flags;
+      const order = {
+        folder,
+        name,
+        guest,
+        kernel,
+        shell: flags.shell ?? false,
+        quiet: flags.quiet ?? flags.json ?? false,
+      };
       const image = await withClient(shell, flags, (client) => buildImage(shell, client, order));
       if (flags.json === true) printJson(shell, image);
       else if (flags.quiet === true) print(shell.stdout, image.digest);
@@ -44,16 +60,20 @@ export interface BuildWish {
   name: string | undefined;
   shell: boolean;
   quiet: boolean;
+  guest?: string | undefined;
+  kernel?: string | undefined;
 }
 
 /** Builds where the daemon is: from the folder itself on this host, from an upload elsewhere. Progress on stderr. */
 export async function buildImage(shell: Shell, client: Client, wish: BuildWish): Promise<ImageSummary> {
   const path = resolve(shell.cwd, wish.folder);
   const { name } = wish;
+  const guest = guestOf(wish.guest, shell.env['UNIK_GUEST']);
+  const chosen = { ...(guest ? { guest } : {}), ...(wish.kernel === undefined ? {} : { kernel: wish.kernel }) };
   const lines =
     client.target.kind === 'unix'
-      ? await client.stream('imageBuild', { query: {}, body: { path, name, shell: wish.shell } })
-      : await upload(shell, client, path, wish);
+      ? await client.stream('imageBuild', { query: {}, body: { path, name, shell: wish.shell, ...chosen } })
+      : await upload(shell, client, path, { ...wish, guest });
   const progress = new Progress(shell.stderr, shell.now);
   try {
     for await (const line of lines) {
@@ -66,10 +86,28 @@ export async function buildImage(shell: Shell, client: Client, wish: BuildWish):
   throw new UnikError('daemon_unreachable', 'the daemon went away during the build');
 }
 
-async function upload(shell: Shell, client: Client, path: string, wish: BuildWish) {
+/** The option, else UNIK_GUEST of who calls: the daemon has an environment of its own. */
+function guestOf(option: string | undefined, env: string | undefined): GuestName | undefined {
+  const wish = option ?? (env === '' ? undefined : env);
+  if (wish === undefined) return undefined;
+  const known = buildGuests.find((name) => name === wish);
+  if (known) return known;
+  throw usage(`--guest ${wish}: there are ${buildGuests.join(', ')}`);
+}
+
+async function upload(
+  shell: Shell,
+  client: Client,
+  path: string,
+  wish: Omit<BuildWish, 'guest'> & { guest: GuestName | undefined },
+) {
   let bar: ByteBar | undefined;
   const { stream, bytes } = await packFolder(path, (count) => bar?.add(count));
   if (!wish.quiet) bar = new ByteBar(shell.stderr, `sending ${path}`, bytes);
   stream.on('close', () => bar?.end());
-  return client.stream('imageBuild', { query: { name: wish.name, shell: yes(wish.shell) } }, { upload: stream });
+  return client.stream(
+    'imageBuild',
+    { query: { name: wish.name, shell: yes(wish.shell), guest: wish.guest, kernel: wish.kernel } },
+    { upload: stream },
+  );
 }

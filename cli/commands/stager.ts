@@ -10,4 +10,11 @@ export function addStager(program: Command, shell: Shell): void {
     .action(async ({ config }: { config: string }) => {
       await shell.local.runStager(resolve(shell.cwd, config), (line) => print(shell.stdout, line));
     });
+  program
+    .command('files')
+    .description('serve the files of one folder by HTTPS: a lifecycle for Cloud Controller, the cf plug-in for people')
+    .requiredOption('--config <file>', 'JSON; docs/operating.md lists every key')
+    .action(async ({ config }: { config: string }) => {
+      await shell.local.runFiles(resolve(shell.cwd, config), (line) => print(shell.stdout, line));
+    });
 }

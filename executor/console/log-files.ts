@@ -6,7 +6,7 @@ import { open, readdir, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasCode } from '../../core/errors.js';
 import { readSome } from '../../core/read-some.js';
-import type { Key, LogLine } from '../model.js';
+import type { Key, LogLine, StreamName } from '../model.js';
 import type { ConsolePosition } from '../providers/provider.js';
 import { LineCutter } from './lines.js';
 
@@ -16,6 +16,8 @@ export interface StoredLine extends LogLine {
   /** The machine that said it, and where its line ended in its stream. */
   key: Key;
   end: number;
+  /** The machine's stream that it came by, where that is another than whose line it is. */
+  from?: StreamName;
 }
 
 export interface FileHead {
@@ -107,7 +109,10 @@ export async function resume(dir: string): Promise<Resumption> {
         resumption.positions = new Map(Object.entries(line.positions));
       } else {
         resumption.next = line.n + 1;
-        resumption.positions.set(line.key, { ...resumption.positions.get(line.key), [line.stream]: line.end });
+        resumption.positions.set(line.key, {
+          ...resumption.positions.get(line.key),
+          [line.from ?? line.stream]: line.end,
+        });
       }
     }
     resumption.file = { name, bytes: reader.wholeBytes };

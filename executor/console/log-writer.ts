@@ -2,7 +2,7 @@ import { chmod, mkdir, open, rm, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../core/clock.js';
 import type { Log } from '../../core/log.js';
-import type { Key, LogLine } from '../model.js';
+import type { Key, LogLine, StreamName } from '../model.js';
 import type { ConsolePosition } from '../providers/provider.js';
 import { fileName, listFiles, resume, type FileHead, type StoredLine } from './log-files.js';
 
@@ -58,14 +58,14 @@ export class LogFile {
   }
 
   /** Resolves at once unless the disk is behind. */
-  async append(key: Key, lines: readonly (LogLine & { end: number })[]): Promise<void> {
+  async append(key: Key, lines: readonly (LogLine & { end: number; from?: StreamName })[]): Promise<void> {
     for (const line of lines) {
-      const { at, stream, text, end } = line;
-      const stored: StoredLine = { n: this.next++, at, stream, text, key, end };
+      const { at, stream, text, end, from = stream } = line;
+      const stored: StoredLine = { n: this.next++, at, stream, text, key, end, ...(from === stream ? {} : { from }) };
       const json = `${JSON.stringify(stored)}\n`;
       this.#pending.push(json);
       this.#pendingBytes += json.length;
-      this.#reached.set(key, { ...this.#reached.get(key), [stream]: end });
+      this.#reached.set(key, { ...this.#reached.get(key), [from]: end });
     }
     if (this.#pending.length === 0) return;
     const flushed = this.#flushSoon();

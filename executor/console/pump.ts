@@ -13,6 +13,8 @@ export interface PumpDeps {
   clock: Clock;
   log: Log;
   limit?: ReturnType<typeof createLimit>;
+  /** Where one console carries both: the kernel's lines; others are the application's. */
+  kernelLines?: RegExp;
 }
 
 const RETRY_MS = 1_000;
@@ -62,12 +64,22 @@ async function carry(
 }
 
 /** Stamps the lines, and leaves out those above the rate limit. */
-function judged({ clock, limit }: PumpDeps, stream: StreamName, lines: CutLine[]): (LogLine & { end: number })[] {
+function judged(deps: PumpDeps, from: StreamName, lines: CutLine[]): (LogLine & { end: number; from: StreamName })[] {
+  const { clock, limit, kernelLines } = deps;
   const at = clock.now();
   return lines.flatMap((line) => {
     const verdict = limit?.(Buffer.byteLength(line.text), at) ?? 'pass';
     if (verdict === 'drop') return [];
     const text = verdict === 'pass' ? line.text : 'unik: the application writes too fast, lines are dropped';
-    return [{ at, stream, text, end: line.end }];
+    const isApp = from === 'kernel' && kernelLines !== undefined && !kernelLines.test(withoutCodes(line.text));
+    return [
+      { at, stream: isApp ? 'stdout' : from, from, text: kernelLines ? withoutCodes(text) : text, end: line.end },
+    ];
   });
+}
+
+/** Without the codes by which firmware moves the cursor and clears the screen. */
+function withoutCodes(text: string): string {
+  // eslint-disable-next-line no-control-regex -- the codes begin with the control character that is meant
+  return text.replace(/\x1b(?:\[[0-9;?=]*[A-Za-z]|c)/g, '');
 }

@@ -3,18 +3,19 @@ import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/
 import { join } from 'node:path';
 import type { Clock } from '../../core/clock.js';
 import { hasCode, messageOf, UnikError } from '../../core/errors.js';
-import { readJsonFile } from '../../core/json-file.js';
+import { readJsonFile, writeJsonFile } from '../../core/json-file.js';
 import type { Log } from '../../core/log.js';
 import type { KernelSource } from '../executor.js';
 import { LINUX_ABI, LINUX_OVERHEAD_MB } from '../guests/linux/index.js';
 import { linuxInitramfs } from '../guests/linux/initramfs.js';
 import type { Arch } from '../model.js';
-import { kernelEntrySchema, type KernelEntry } from './kernel.js';
+import { readGuestKernel, type KernelOrigin } from './guest-source.js';
+import { kernelEntrySchema, kernelLimitsSchema, type KernelEntry, type KernelLimits } from './kernel.js';
 import { readLinuxSource } from './linux-source.js';
 import { compareVersions } from './version.js';
 import { unpackKernel } from './vmlinux.js';
 
-export type StoredKernel = KernelEntry & { dir: string };
+export type StoredKernel = KernelEntry & { dir: string; limits?: KernelLimits };
 
 export interface CatalogueOptions {
   /** `<home>/kernels`; made when missing. */
@@ -23,7 +24,12 @@ export interface CatalogueOptions {
   log: Log;
 }
 
-type EntryFacts = Pick<KernelEntry, 'guest' | 'abi' | 'version' | 'arch' | 'overhead_mb'>;
+type EntryFacts = Pick<
+  KernelEntry,
+  'guest' | 'abi' | 'version' | 'arch' | 'overhead_mb' | 'boot' | 'drivers' | 'origin'
+>;
+
+const LIMITS = 'limits.json';
 
 /**
  * The kernels of this cell (design D7): one folder each, named by id, holding `kernel.json` and read-only files. An
@@ -50,8 +56,32 @@ export class KernelCatalogue implements KernelSource {
     const which = want.id ?? want.pin;
     throw new UnikError(
       'kernel_missing',
-      `no kernel ${which === undefined ? '' : `${which} `}with abi ${want.abi} for ${want.arch} in the catalogue`,
+      `no kernel ${which === undefined ? '' : `${which} `}with abi ${want.abi} for ${want.arch} in the catalogue: ` +
+        `import one, \`unik kernel import FILE --guest ${want.abi.split('-')[0] ?? ''} --arch ${want.arch}\``,
     );
+  }
+
+  /** Throws kernel_missing. */
+  get(id: string): Promise<StoredKernel> {
+    return this.#get(id);
+  }
+
+  /**
+   * Makes an entry of a prebuilt kernel: a file, or a folder with what its guest needs beside. The same input again gives
+   * the entry there is. Throws kernel_invalid, source_missing, disk_full.
+   */
+  async importGuest(path: string, origin: KernelOrigin): Promise<StoredKernel> {
+    await mkdir(this.options.dir, { recursive: true });
+    const scratch = join(this.options.dir, `.tmp-${randomBytes(6).toString('hex')}`);
+    const { facts, files, contents } = await readGuestKernel(path, origin, scratch);
+    return this.#add(facts, files, contents);
+  }
+
+  /** Keeps what booting the kernel has shown; in the place of what was known before. */
+  async noteLimits(id: string, limits: KernelLimits): Promise<StoredKernel> {
+    const entry = await this.#get(id);
+    await writeJsonFile(join(entry.dir, LIMITS), limits, 0o444);
+    return { ...entry, limits };
   }
 
   /**
@@ -146,7 +176,10 @@ export class KernelCatalogue implements KernelSource {
   async #read(name: string, { quiet = false } = {}): Promise<StoredKernel | undefined> {
     const dir = join(this.options.dir, name);
     const parsed = kernelEntrySchema.safeParse(await readJsonFile(join(dir, 'kernel.json')).catch(() => undefined));
-    if (parsed.success && parsed.data.id === name) return { ...parsed.data, dir };
+    if (parsed.success && parsed.data.id === name) {
+      const limits = kernelLimitsSchema.safeParse(await readJsonFile(join(dir, LIMITS)).catch(() => undefined));
+      return { ...parsed.data, dir, ...(limits.success ? { limits: limits.data } : {}) };
+    }
     if (!quiet) this.options.log.warn({ dir }, 'kernel.unreadable');
     return undefined;
   }

@@ -8,8 +8,8 @@ const SHARE = 1 / 32;
 
 /**
  * Guest memory, MB, in which an application can use all of `memory_mb` (design D17): what the kernel entry needs
- * however large the machine is, and what it needs more the larger it is.
+ * however large the machine is, and what it needs more the larger it is. `root_mb`: files that it holds in memory.
  */
-export function guestRamMb(kernel: Pick<KernelEntry, 'overhead_mb'>, memory_mb: number): number {
-  return memory_mb + kernel.overhead_mb + Math.ceil(memory_mb * SHARE);
+export function guestRamMb(kernel: Pick<KernelEntry, 'overhead_mb'>, memory_mb: number, root_mb = 0): number {
+  return memory_mb + kernel.overhead_mb + root_mb + Math.ceil(memory_mb * SHARE);
 }

@@ -7,6 +7,12 @@ export const PAIRINGS: Partial<Record<GuestName, Partial<Record<ProviderName, st
     qemu: 'yes',
     fake: 'yes',
   },
+  unikraft: { qemu: 'yes' },
+  nanos: { qemu: 'yes' },
+  osv: { qemu: 'yes' },
+  solo5: { qemu: 'yes' },
+  rumprun: { qemu: 'yes' },
+  multiboot: { qemu: 'yes' },
 };
 
 /** Throws `guest_unsupported` with the reason. */

@@ -97,7 +97,9 @@ function orderOf({ from, cache_key, checksum_algorithm, checksum_value, artifact
     throw new UnikError('download_failed', `${what}: checksum ${checksum_algorithm} is none of md5, sha1, sha256`);
   }
   const checksum: Checksum = { algorithm, value: checksum_value };
-  return { from, cache_key, checksum };
+  // What is known by its content, such as a build cache, need not come twice.
+  const key = cache_key === '' && algorithm === 'sha256' ? `sha256:${checksum_value.toLowerCase()}` : cache_key;
+  return { from, cache_key: key, checksum };
 }
 
 /** Whatever user the action names: in a sandbox there is only one. */

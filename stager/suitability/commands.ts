@@ -1,7 +1,7 @@
 import { DEFAULT_PORT } from '../../executor/images/base.js';
 import type { ImageFinding } from '../../executor/images/image.js';
 import type { Rule } from './subject.js';
-import { TRAITS } from './traits.js';
+import { capabilitiesOf } from './capabilities.js';
 
 /** Programs whose only work is to start several others, by way of a shell. */
 const LAUNCHERS = new Set(
@@ -57,7 +57,7 @@ export const launchers: Rule = ({ processes, commands, hasShell }) =>
 
 /** Master and workers, on a guest that has one process. */
 export const workers: Rule = ({ guest, processes, commands }) => {
-  if (TRAITS[guest].processes) return [];
+  if (capabilitiesOf(guest).fork) return [];
   return Object.entries(processes).flatMap(([type, { argv }]) => {
     const line = commands[type] ?? argv.join(' ');
     // `php-fpm8.1` and `nginx.conf`-like names apart: versions after the name are the same program.
@@ -80,7 +80,7 @@ export const workers: Rule = ({ guest, processes, commands }) => {
 
 /** Packages whose purpose is to start other programs. */
 export const packages: Rule = ({ guest, packages: names }) => {
-  if (TRAITS[guest].processes) return [];
+  if (capabilitiesOf(guest).fork) return [];
   return names
     .filter((name) => FORK_PACKAGES.includes(name))
     .map((name) => ({

@@ -1,6 +1,6 @@
 import type { ImageFinding } from '../../executor/images/image.js';
 import type { Rule } from './subject.js';
-import { TRAITS } from './traits.js';
+import { capabilitiesOf } from './capabilities.js';
 
 /** Names by which a program copies itself or starts another. */
 const PROCESSES = new Set(
@@ -11,7 +11,7 @@ const THROUGH_SHELL = new Set(['system', 'popen', 'wordexp']);
 
 /** Only one program, and a loader that chooses the address: others cannot be loaded at all. */
 export const position: Rule = ({ guest, programs }) => {
-  if (!TRAITS[guest].onlyPositionIndependent) return [];
+  if (!capabilitiesOf(guest).onlyPositionIndependent) return [];
   return programs
     .filter((program) => program.isStarted && !program.positionIndependent)
     .map(({ path }) => ({
@@ -30,7 +30,7 @@ export const position: Rule = ({ guest, programs }) => {
 export const processes: Rule = ({ guest, programs, hasShell }) =>
   programs.flatMap(({ path, from, calls }) => {
     const findings: ImageFinding[] = [];
-    const starts = TRAITS[guest].processes
+    const starts = capabilitiesOf(guest).fork
       ? []
       : calls.filter((name) => PROCESSES.has(name) || THROUGH_SHELL.has(name));
     if (starts.length > 0) {
@@ -60,7 +60,7 @@ export const processes: Rule = ({ guest, programs, hasShell }) =>
 /** Functions that the guest does not have. */
 export const unsupported: Rule = ({ guest, programs }) =>
   programs.flatMap(({ path, from, calls }) => {
-    const names = calls.filter((name) => TRAITS[guest].unsupported.includes(name));
+    const names = calls.filter((name) => capabilitiesOf(guest).unsupported.includes(name));
     if (names.length === 0) return [];
     return [
       {

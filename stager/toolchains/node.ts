@@ -3,6 +3,7 @@ import { UnikError } from '../../core/errors.js';
 import { addHostFileAt } from '../../executor/images/host-files.js';
 import { readPackageJson } from '../package-json.js';
 import type { SourceTree } from '../source.js';
+import { movableRuntime } from './movable.js';
 import type { BuildContext, Toolchain } from './toolchain.js';
 
 const INTERPRETER = '/usr/local/bin/node';
@@ -21,7 +22,8 @@ export const nodeToolchain: Toolchain = {
 
   async build(context) {
     const { source, which, placed, progress, commands } = context;
-    const node = which('node') ?? context.node;
+    const first = which('node') ?? context.node;
+    const node = movableRuntime(context, first, ['node', 'nodejs'].flatMap(context.whichAll));
     progress(`Node.js ${await versionOf(node, context)} (${node})`);
     const start = startCommand(source);
     if (start === undefined && commands === undefined) {

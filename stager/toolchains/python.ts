@@ -6,6 +6,7 @@ import { APP_DIR } from '../../executor/images/base.js';
 import { addHostFile, addHostFolder } from '../../executor/images/host-files.js';
 import type { ImageFinding } from '../../executor/images/image.js';
 import type { SourceTree } from '../source.js';
+import { isMovable } from './movable.js';
 import { settleBytecode } from './python-bytecode.js';
 import type { BuildContext, Toolchain } from './toolchain.js';
 
@@ -98,13 +99,15 @@ function requirementsOf(source: SourceTree): string[] | undefined {
 
 /** The distribution's own interpreter before any other, as long as it can do what is needed. */
 async function findInterpreter(
-  { which, placed, tool }: BuildContext,
+  { whichAll, placed, tool, positionIndependent, progress }: BuildContext,
   needsPip: boolean,
 ): Promise<Interpreter & { command: string }> {
-  const named = ['/usr/bin/python3', 'python3', 'python'].flatMap((name) => which(name) ?? []);
+  const named = ['/usr/bin/python3', 'python3', 'python'].flatMap(whichAll);
   const supplied = named.filter((path) => placed(path) !== undefined);
   const candidates = [...supplied, ...named];
   let withoutPip: string | undefined;
+  /** Suits but for its address. */
+  let fixed: (Interpreter & { command: string }) | undefined;
   for (const command of new Set(candidates)) {
     const interpreter = interpreterSchema.parse(
       JSON.parse(await tool(command, ['-I', '-c', DESCRIBE], { quiet: true })),
@@ -113,9 +116,17 @@ async function findInterpreter(
       () => true,
       () => false,
     );
-    if (hasPip || !needsPip || supplied.includes(command)) return { ...interpreter, command };
-    withoutPip ??= command;
+    const suits = hasPip || !needsPip || supplied.includes(command);
+    if (!suits) withoutPip ??= command;
+    else if (positionIndependent && !isMovable(interpreter.executable)) fixed ??= { ...interpreter, command };
+    else {
+      if (fixed)
+        progress(`${fixed.executable} is built for a fixed address, which the guest cannot load: another is used`);
+      return { ...interpreter, command };
+    }
   }
+  // The suitability check says what is wrong with it.
+  if (fixed) return fixed;
   throw new UnikError(
     'toolchain_missing',
     withoutPip === undefined

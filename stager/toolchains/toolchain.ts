@@ -29,12 +29,16 @@ export interface BuildContext {
   scratch: string;
   /** A copy of the application that may be changed; the same one each time. */
   copy: () => Promise<string>;
+  /** Programs must be loadable at any address: a runtime that is not is passed over for one that is. */
+  positionIndependent: boolean;
   /** The file of the Node.js that runs this process. */
   node: string;
   /** Where a file of this host lies in the image already, because a buildpack before supplied it. */
   placed: (path: string) => string | undefined;
   /** Absolute path of a program on this host's PATH; undefined when there is none. */
   which: (name: string) => string | undefined;
+  /** All programs of that name on the PATH, first to last. */
+  whichAll: (name: string) => string[];
   /** Runs a tool of this host to its end; its lines go to the progress. Throws toolchain_failed. */
   tool: (file: string, args: readonly string[], options?: ToolOptions) => Promise<string>;
   progress: (line: string) => void;

@@ -100,8 +100,14 @@ export async function memoryParts(change: Partial<Parts> = {}): Promise<{
     images,
     kernels: {
       list: async () => [],
-      importLinux: async (dir) => {
-        throw new UnikError('kernel_invalid', `${dir} holds no kernel`);
+      get: async (id) => {
+        throw new UnikError('kernel_missing', `no kernel ${id}`);
+      },
+      import: async ({ path }) => {
+        throw new UnikError('kernel_invalid', `${path} holds no kernel`);
+      },
+      pull: async ({ ref }) => {
+        throw new UnikError('download_failed', `${ref} is not there`);
       },
       verify: async (id) => {
         throw new UnikError('kernel_missing', `no kernel ${id}`);

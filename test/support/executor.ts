@@ -49,7 +49,12 @@ export const aKernel = (over: Partial<KernelEntry> = {}): KernelEntry => ({
 
 const guest: Guest = {
   name: 'linux',
-  capabilities: { signals: true, exitStatus: true, stderrApart: true, fork: true, maxCpus: 4 },
+  abi: 'linux-virtio-1',
+  capabilities: {
+    ...{ signals: true, exitStatus: true, stderrApart: true, fork: true, maxCpus: 4 },
+    ...{ files: true, writes: 'disk', onlyPositionIndependent: false, unsupported: [] },
+    devices: { network: ['virtio-net'], disk: ['virtio-blk'] },
+  },
   plan: (image, kernel) => ({
     guest: 'linux',
     arch: 'x86_64',

@@ -58,7 +58,7 @@ export async function bootGuest(kernel: StoredKernel, root: string, options: Boo
   const image = { root: { file: 'root.erofs' }, dir: '/', arch: 'x86_64' } as Parameters<typeof linux.plan>[0];
   const plan = linux.plan(image, kernel, { memory_mb, cpus, disk_mb: 16 });
   return startRaw({
-    kernel: plan.kernel,
+    kernel: plan.kernel ?? '',
     ...(plan.initrd === undefined ? {} : { initrd: plan.initrd }),
     cmdline: plan.cmdline,
     root,

@@ -28,7 +28,14 @@ const ROOMS: Record<string, readonly string[] | 'anything'> = {
 };
 /** `main.ts` files construct things, so the command line's may start the daemon in its own process. */
 const ALSO: Record<string, readonly string[]> = {
-  'cli/main.ts': ['backend/main', 'backend/cell/main', 'backend/stager/main', 'localcf/main'],
+  'cli/main.ts': [
+    'backend/main',
+    'backend/cell/main',
+    'backend/cell/operate',
+    'backend/files/main',
+    'backend/stager/main',
+    'localcf/main',
+  ],
 };
 /** The pure set: types and error codes of its own room, no machinery. */
 const PURE = [

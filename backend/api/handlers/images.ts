@@ -2,6 +2,7 @@ import { UnikError } from '../../../core/errors.js';
 import { normalizeName } from '../../../executor/images/names.js';
 import { stream } from '../instances/hub.js';
 import type { Parts, StoredImage } from '../parts.js';
+import type { GuestName } from '../../../executor/model.js';
 import type { BuildLine, ImageSummary } from '../schema/images.js';
 import type { Context, Handlers } from '../server.js';
 import { unpackUpload } from '../upload.js';
@@ -50,19 +51,24 @@ export function imageHandlers(parts: Parts): Pick<Handlers, Names> {
       if (name !== undefined) normalizeName(name);
       const source = (progress: (line: string) => void): Promise<StoredImage> =>
         context.upload
-          ? buildUpload(parts, context, { name, shell: query.shell ?? false, progress })
-          : buildFolder(parts, context, { path: body.path, name, shell: body.shell ?? false, progress });
+          ? buildUpload(parts, context, { ...query, name, shell: query.shell ?? false, progress })
+          : buildFolder(parts, context, { ...body, name, shell: body.shell ?? false, progress });
       if (!context.wantsStream) return summary(await source(() => undefined));
       return primed(buildLines(async (progress) => summary(await source(progress)), context.signal));
     },
     kernels: () => kernels.list(),
     kernelImport: async ({ body }, { local }) => {
       if (!local) throw remotePath();
-      return kernels.importLinux(body.path);
+      return kernels.import(body);
     },
-    kernelVerify: async ({ params }) => {
-      await kernels.verify(params.id);
-      return { id: params.id, ok: true as const };
+    kernel: ({ params }) => kernels.get(params.id),
+    kernelPull: async ({ body }, { local, signal }) => {
+      if (!local && body.credentials !== undefined) throw remotePath();
+      return kernels.pull(body, signal);
+    },
+    kernelVerify: async ({ params }, { signal }) => {
+      const { limits } = await kernels.verify(params.id, signal);
+      return { id: params.id, ok: true as const, ...(limits ? { limits } : {}) };
     },
     kernelRemove: async ({ params }) => {
       await kernels.remove(params.id);
@@ -74,6 +80,8 @@ export function imageHandlers(parts: Parts): Pick<Handlers, Names> {
 interface Wish {
   name: string | undefined;
   shell: boolean;
+  guest?: GuestName | undefined;
+  kernel?: string | undefined;
   progress: (line: string) => void;
 }
 

@@ -35,6 +35,8 @@ export const PATHS = {
   logs: { method: 'get', path: '/v1/instances/{ref}/logs' },
   kernels: { method: 'get', path: '/v1/kernels' },
   kernelImport: { method: 'post', path: '/v1/kernels' },
+  kernel: { method: 'get', path: '/v1/kernels/{id}' },
+  kernelPull: { method: 'post', path: '/v1/kernels/pull' },
   kernelVerify: { method: 'post', path: '/v1/kernels/{id}/verify' },
   kernelRemove: { method: 'delete', path: '/v1/kernels/{id}' },
 } as const satisfies Record<string, Place>;

@@ -161,14 +161,22 @@ export const ROUTES = {
   kernels: { ...PATHS.kernels, summary: 'List kernels', reply: z.array(m.kernelView) },
   kernelImport: {
     ...PATHS.kernelImport,
-    summary: 'Import an unpacked Linux kernel package',
+    summary: 'Import an unpacked Linux kernel package, or a prebuilt kernel of a library OS',
     body: m.kernelImport,
+    reply: m.kernelView,
+    status: 201,
+  },
+  kernel: { ...PATHS.kernel, summary: 'Inspect a kernel', params: m.kernelRef, reply: m.kernelView },
+  kernelPull: {
+    ...PATHS.kernelPull,
+    summary: 'Fetch a prebuilt kernel from an OCI registry or by https',
+    body: m.kernelPull,
     reply: m.kernelView,
     status: 201,
   },
   kernelVerify: {
     ...PATHS.kernelVerify,
-    summary: 'Compute the digest again',
+    summary: 'Compute the digest again, and boot it to find its limits',
     params: m.kernelRef,
     reply: m.kernelVerified,
   },
@@ -176,7 +184,7 @@ export const ROUTES = {
     ...PATHS.kernelRemove,
     summary: 'Remove a kernel',
     params: m.kernelRef,
-    reply: m.kernelVerified,
+    reply: m.kernelRemoved,
   },
 } as const satisfies Record<string, Route>;
 

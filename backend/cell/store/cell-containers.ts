@@ -7,7 +7,7 @@ import type { Executor } from '../../../executor/executor.js';
 import { checkedName } from '../../../executor/records.js';
 import type { Stager } from '../../../stager/staging/stage.js';
 import { Cursors } from '../../logs/cursors.js';
-import type { Containers, ContainerUsage, Room } from '../containers.js';
+import type { Change, Containers, ContainerUsage, Room } from '../containers.js';
 import type { Container, NetInfo, Outcome, Reservation, RunOrder } from '../model.js';
 import { Narrator, type NarratorDeps } from './narrator.js';
 import { ContainerRecords } from './records.js';
@@ -122,14 +122,14 @@ export class CellContainers implements Containers {
     this.#begin(entry, order);
   }
 
-  update(guid: string, change: { internal_routes?: string[]; metric_tags?: Record<string, string> }): void {
+  update(guid: string, change: Change): void {
     const entry = this.#entryOf(guid);
     const { order } = entry.record;
     if (!order) return;
-    const { internal_routes = order.internal_routes, metric_tags = order.metric_tags } = change;
+    const { metric_tags = order.metric_tags } = change;
     const { logs, metrics } = order;
     const next = {
-      ...{ ...order, internal_routes, metric_tags },
+      ...{ ...order, ...change, metric_tags },
       ...{ logs: { ...logs, tags: metric_tags }, metrics: { ...metrics, tags: metric_tags } },
     };
     entry.record = { ...entry.record, order: next };

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { writeErofs } from '../../images/erofs/write.js';
 import type { Guest } from '../guest.js';
 
 /** What an image for this guest asks of a kernel: our init, its channels and its two disks. */
@@ -38,7 +39,17 @@ const ONE_PROCESSOR = ['acpi=noirq', 'pci=nomsi'];
 /** One application on the distribution's kernel. See docs/guest-protocol.md and `init/`. */
 export const linux: Guest = {
   name: 'linux',
-  capabilities: { signals: true, exitStatus: true, stderrApart: true, fork: true, maxCpus: 16 },
+  abi: LINUX_ABI,
+  capabilities: {
+    ...{ signals: true, exitStatus: true, stderrApart: true, fork: true, maxCpus: 16 },
+    ...{ files: true, writes: 'disk', onlyPositionIndependent: false, unsupported: [] },
+    devices: { network: ['virtio-net'], disk: ['virtio-blk'] },
+  },
+  root: {
+    format: 'erofs',
+    file: 'root.erofs',
+    write: (tree, path, signal) => writeErofs(tree, path, signal),
+  },
   plan(image, kernel, limits) {
     return {
       guest: 'linux',

@@ -8,6 +8,9 @@ export const FILES = {
   kernel: 'kernel',
   initrd: 'initrd',
   scratch: (index: number) => `disk${index}.img`,
+  overlay: (index: number) => `disk${index}.qcow2`,
+  /** What the firmware hands to the guest. */
+  firmware: 'config.bin',
   /** QMP sockets: one client each, so one for commands and one for events. */
   commands: 'q1',
   events: 'q2',
@@ -29,7 +32,13 @@ export type NetDevice =
 export interface QemuArgsInput {
   /** Names the process (15 characters count) and the machine. */
   key: string;
-  boot: Pick<BootPlan, 'cmdline' | 'disks' | 'channels'> & { initrd?: boolean };
+  boot: Pick<BootPlan, 'cmdline' | 'disks' | 'channels' | 'cpuFeatures' | 'exitPort' | 'noEntropy'> & {
+    /** Absent: yes. */
+    kernel?: boolean;
+    initrd?: boolean;
+    /** The command line is given before the machine is built, by who knows it. */
+    waits?: boolean;
+  };
   ram_mb: number;
   cpus: number;
   accelerator: Accelerator;
@@ -54,22 +63,27 @@ export function qemuArgs(input: QemuArgsInput): string[] {
     ...boot(input),
     ...serial(),
     ...(input.boot.channels.kind === 'virtio-serial' ? channels() : []),
+    ...(input.boot.channels.kind === 'firmware' ? firmware() : []),
+    ...exitPort(input.boot.exitPort),
     ...input.boot.disks.flatMap(disk),
     ...network(input.net),
-    ...['-device', 'virtio-rng-pci'],
+    ...(input.boot.noEntropy ? [] : ['-device', 'virtio-rng-pci']),
     ...qmp(FILES.commands),
     ...qmp(FILES.events),
   ];
 }
 
-function machine({ key, ram_mb, cpus, accelerator }: QemuArgsInput): string[] {
+function machine({ key, ram_mb, cpus, accelerator, boot }: QemuArgsInput): string[] {
   return [
     ...['-name', `guest=${option(key)},process=${processName(key)}`],
     ...['-uuid', uuidOf(key)],
     // microvm hung at random under emulation; pc never did.
     ...['-M', 'pc'],
     ...['-accel', accelerator === 'kvm' ? 'kvm' : `tcg,tb-size=${TRANSLATION_BUFFER_MB}`],
-    ...['-cpu', accelerator === 'kvm' ? 'host' : 'max'],
+    ...[
+      '-cpu',
+      [accelerator === 'kvm' ? 'host' : 'max', ...(boot.cpuFeatures ?? []).map((name) => `+${name}`)].join(','),
+    ],
     ...['-m', String(ram_mb)],
     ...['-smp', String(cpus)],
     ...['-nodefaults', '-no-user-config', '-no-reboot'],
@@ -80,7 +94,9 @@ function machine({ key, ram_mb, cpus, accelerator }: QemuArgsInput): string[] {
 }
 
 function boot({ boot }: QemuArgsInput): string[] {
-  return ['-kernel', FILES.kernel, ...(boot.initrd ? ['-initrd', FILES.initrd] : []), '-append', boot.cmdline];
+  if (boot.kernel === false) return [];
+  const start = ['-kernel', FILES.kernel, ...(boot.initrd ? ['-initrd', FILES.initrd] : [])];
+  return boot.waits ? ['-preconfig', ...start] : [...start, '-append', boot.cmdline];
 }
 
 function serial(): string[] {
@@ -99,12 +115,32 @@ function channels(): string[] {
   ];
 }
 
+/** Three more serial ports, which `guests/unikraft/launch` writes to, and the file that it reads. */
+function firmware(): string[] {
+  return [
+    ...(['control', 'out', 'err'] as const).flatMap((id) => [
+      ...fileChardev(id, FILES[id]),
+      '-serial',
+      `chardev:${id}`,
+    ]),
+    ...['-fw_cfg', `name=opt/unik/config,file=${FILES.firmware}`],
+  ];
+}
+
+function exitPort(port: number | undefined): string[] {
+  return port === undefined ? [] : ['-device', `isa-debug-exit,iobase=0x${port.toString(16)},iosize=4`];
+}
+
 function fileChardev(id: string, path: string): string[] {
   return ['-chardev', `file,id=${id},path=${path},append=on`];
 }
 
 function disk(disk: BootPlan['disks'][number], index: number): string[] {
   const id = `d${index}`;
+  if (disk.source.kind === 'overlay') {
+    const drive = `if=none,id=${id},file=${FILES.overlay(index)},format=qcow2,cache=unsafe,discard=unmap,backing.file.locking=off`;
+    return ['-drive', drive, '-device', `virtio-blk-pci,drive=${id},num-queues=1,bootindex=${index}`];
+  }
   const common = `if=none,id=${id},file=${FILES.scratch(index)},format=raw`;
   // A shared root is never written, so its lock only gets in the way; scratch is thrown away, so it need not be flushed.
   const how = disk.readonly ? 'readonly=on,file.locking=off' : 'cache=unsafe,discard=unmap,detect-zeroes=unmap';

@@ -1,5 +1,6 @@
 import { constants } from 'node:os';
 import { z } from 'zod';
+import type { EndSign } from '../../guests/guest.js';
 import type { MachineExit } from '../provider.js';
 import { FILES } from './args.js';
 import type { MachineFolder } from './record.js';
@@ -51,10 +52,19 @@ export interface EndFacts {
   serialTail: string;
   /** The last QEMU wrote to its standard error, for an end nobody asked for. */
   log: string;
+  /** How the guest is talked to; default virtio-serial. */
+  channel?: 'virtio-serial' | 'firmware' | 'serial';
+  /** What the console told before the machine was ended for it. */
+  told?: MachineExit | undefined;
+  /** What may stand on the console. */
+  signs?: readonly EndSign[];
+  /** What QEMU exited with, for a guest that ends through a port of its own. */
+  status?: number | undefined;
 }
 
 /** Why the machine ended, from what it left behind. Pure. */
-export function exitOf({ events, shutdown, serialTail, log }: EndFacts): MachineExit {
+export function exitOf(facts: EndFacts): MachineExit {
+  const { events, shutdown, serialTail, log, channel = 'virtio-serial', told, signs = [], status } = facts;
   const failed = events.find((event) => event.event === 'failed');
   if (failed) return { reason: 'boot_failed', code: failed.code, message: failed.message };
   const oom = events.some(({ event }) => event === 'oom');
@@ -71,15 +81,34 @@ export function exitOf({ events, shutdown, serialTail, log }: EndFacts): Machine
     };
   }
   if (oom) return { reason: 'oom', message: 'out of memory' };
+  const sign = told ?? signOf(serialTail, signs)?.exit;
+  if (sign) return sign;
+  // The device makes an odd number of every status; QEMU's own are others.
+  if (status !== undefined && status % 2 === 1 && (status > 1 || shutdown === undefined)) {
+    return { reason: 'exited', code: status >> 1, message: `the application ended with status ${status >> 1}` };
+  }
   const panic = /Kernel panic - (?:not syncing: )?(.*)/.exec(serialTail);
   if (panic) return { reason: 'kernel_panic', message: `the guest's kernel panicked: ${(panic[1] ?? '').trim()}` };
   if (shutdown?.startsWith('guest-')) {
+    if (channel === 'serial') return { reason: 'exited', message: 'the guest powered off' };
     return hasConfig(events)
       ? { reason: 'killed', message: 'the guest powered off without telling how the application ended' }
       : { reason: 'boot_failed', message: 'the guest powered off before the application started' };
   }
   const words = log.trim();
   return { reason: 'killed', message: `the machine's process ended${words ? `: ${words}` : ''}` };
+}
+
+/** The first of the signs that stands in the text, and how the machine then ended. Pure. */
+export function signOf(text: string, signs: readonly EndSign[]): { exit: MachineExit; cut: boolean } | undefined {
+  for (const { pattern, reason, message, hasCode, cut } of signs) {
+    const found = new RegExp(pattern).exec(text);
+    if (!found) continue;
+    const first = (found[1] ?? '').trim();
+    const code = hasCode ? { code: Number(first) & 0xff } : {};
+    return { exit: { reason, ...code, message: message.replace('$1', () => first) }, cut: cut === true };
+  }
+  return undefined;
 }
 
 function resultOf(events: readonly ControlEvent[]): Pick<MachineExit, 'result'> {

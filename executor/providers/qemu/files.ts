@@ -2,10 +2,11 @@ import { chmod, chown, constants, copyFile, link, open, stat, writeFile } from '
 import { join } from 'node:path';
 import { hasCode, toUnikError, UnikError } from '../../../core/errors.js';
 import { run } from '../../../core/process.js';
-import type { BootPlan } from '../../guests/guest.js';
+import type { BootPlan, Configured } from '../../guests/guest.js';
 import { FILES } from './args.js';
 import { LAUNCH_FILES } from './launch.js';
 import type { NetPlan } from './net/network.js';
+import { writeOverlay } from './overlay.js';
 import type { MachineFolder } from './record.js';
 
 /** What the launcher expects to find beside QEMU's folder. */
@@ -22,14 +23,28 @@ export async function layOut(
   folder: MachineFolder,
   boot: BootPlan,
   account: { root: boolean; uid: number },
+  configured: Configured = {},
 ): Promise<void> {
   const vm = (name: string): string => join(folder.vm, name);
   try {
-    await share(boot.kernel, vm(FILES.kernel));
+    if (boot.kernel !== undefined) await share(boot.kernel, vm(FILES.kernel));
     if (boot.initrd !== undefined) await share(boot.initrd, vm(FILES.initrd));
     for (const [index, { source }] of boot.disks.entries()) {
-      if (source.kind === 'file') await share(source.path, vm(FILES.scratch(index)));
-      else await scratch(vm(FILES.scratch(index)), source.bytes, account);
+      if (source.kind === 'scratch') await scratch(vm(FILES.scratch(index)), source.bytes, account);
+      else await share(source.path, vm(FILES.scratch(index)));
+      if (source.kind !== 'overlay') continue;
+      const patches = configured.patches?.filter(({ disk }) => disk === index) ?? [];
+      await writeOverlay(vm(FILES.overlay(index)), {
+        base: FILES.scratch(index),
+        dir: folder.vm,
+        bytes: source.bytes,
+        patches,
+      });
+      await handOver(vm(FILES.overlay(index)), account);
+    }
+    if (configured.file) {
+      await writeFile(vm(FILES.firmware), configured.file, { mode: 0o600, flag: 'wx' });
+      await handOver(vm(FILES.firmware), account);
     }
     for (const name of [FILES.serial, FILES.out, FILES.err, FILES.control]) await logFile(vm(name), account);
     if (account.root) {
@@ -67,6 +82,11 @@ async function scratch(path: string, bytes: number, { root, uid }: { root: boole
   }
   const lean = ['-O', '^has_journal,^resize_inode', '-E', 'lazy_itable_init=1,nodiscard', '-m', '0'];
   await run('mke2fs', ['-q', '-F', '-t', 'ext4', ...lean, path], { code: 'machine_failed' });
+}
+
+/** QEMU's own. */
+async function handOver(path: string, { root, uid }: { root: boolean; uid: number }): Promise<void> {
+  if (root) await chown(path, uid, uid);
 }
 
 /** Ours, so that nobody replaces it; QEMU may append. */

@@ -44,6 +44,8 @@ export type Device = 'tun' | 'kvm';
 /** A process that is in its namespaces, waits, and has the pid that QEMU will have. */
 export interface Launched {
   who: ProcessIdentity;
+  /** What it exits with; for a process that a signal ended, undefined. */
+  status: Promise<number | undefined>;
   /** Lets it become QEMU. */
   go(): void;
 }
@@ -104,7 +106,7 @@ export async function launch(options: LaunchOptions): Promise<Launched> {
     },
     stdio: ['pipe', log.fd, log.fd, 'pipe'],
   });
-  const ended = new Promise((resolve) => child.once('exit', resolve));
+  const ended = new Promise<number | undefined>((resolve) => child.once('exit', (code) => resolve(code ?? undefined)));
   try {
     await once(child, 'spawn');
   } catch (err) {
@@ -124,7 +126,7 @@ export async function launch(options: LaunchOptions): Promise<Launched> {
     throw new UnikError('provider_unavailable', `${file} could not prepare the machine's namespaces: ${words}`);
   }
   child.unref();
-  return { who, go: () => child.stdin?.end('go\n') };
+  return { who, status: ended, go: () => child.stdin?.end('go\n') };
 }
 
 /** The last lines that launcher and QEMU wrote; none once the folder is gone. */

@@ -2,19 +2,21 @@ import { once, setMaxListeners } from 'node:events';
 import { readFile, rm } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import type { Clock } from '../../../core/clock.js';
-import { hasCode } from '../../../core/errors.js';
+import { hasCode, UnikError } from '../../../core/errors.js';
 import type { Log } from '../../../core/log.js';
 import { isAlive, kill } from '../../../core/process.js';
+import type { EndSign } from '../../guests/guest.js';
 import type { MachineExit } from '../provider.js';
 import { FILES } from './args.js';
 import { Changes } from './changes.js';
-import { exitOf, hasConfig, readControl, serialTail, type ControlEvent } from './control.js';
+import { exitOf, hasConfig, readControl, serialTail, signOf, type ControlEvent } from './control.js';
 import { launchLog } from './launch.js';
 import { connectUnix, Qmp } from './qmp.js';
 import type { MachineFolder, MachineRecord } from './record.js';
 
 /** How long a guest that was asked to end may take beyond its grace to power off. */
 const POWER_OFF_MS = 3_000;
+const [SIGKILL, SIGTERM] = [9, 15];
 
 /** One machine that has (or had) a QEMU, as long as we look after it. Nothing here outlives us: all can be made anew. */
 export class LiveMachine {
@@ -24,6 +26,8 @@ export class LiveMachine {
   readonly up: Promise<void>;
   #isUp: () => void = () => undefined;
   #shutdown: string | undefined;
+  /** What the console told. */
+  #told: MachineExit | undefined;
   #exit: Promise<MachineExit> | undefined;
   #config: Promise<Socket> | undefined;
   readonly #detach = new AbortController();
@@ -38,7 +42,16 @@ export class LiveMachine {
     this.up = new Promise((resolve) => (this.#isUp = resolve));
     this.ended = this.#watch();
     this.ended.catch(() => undefined);
-    void this.#deliver();
+    void (this.#channel === 'virtio-serial' ? this.#deliver() : this.#giveCommandLine());
+    if (this.#signs.some(({ cut }) => cut)) void this.#watchConsole();
+  }
+
+  get #channel(): 'virtio-serial' | 'firmware' | 'serial' {
+    return this.record.guest?.channel ?? 'virtio-serial';
+  }
+
+  get #signs(): readonly EndSign[] {
+    return this.record.guest?.end_signs ?? [];
   }
 
   /** Stops looking; the machine goes on. */
@@ -57,6 +70,11 @@ export class LiveMachine {
 
   /** SIGTERM by the guest's init, then power-off; what does not comply within grace is cut. */
   async stop(graceMs: number): Promise<void> {
+    if (this.#channel !== 'virtio-serial') {
+      if (graceMs > 0 && (await this.#pressPower()) && (await this.#endsWithin(graceMs))) return;
+      await this.cut();
+      return;
+    }
     if (hasConfig(await this.events()) && (await this.#command({ stop: { grace_ms: graceMs } }))) {
       if (await this.#endsWithin(graceMs + POWER_OFF_MS)) return;
     }
@@ -64,6 +82,14 @@ export class LiveMachine {
   }
 
   async signal(number: number): Promise<void> {
+    if (this.#channel !== 'virtio-serial') {
+      if (number === SIGKILL) {
+        await this.cut();
+        return;
+      }
+      if (number === SIGTERM && (await this.#pressPower())) return;
+      throw new UnikError('not_supported', 'the guest takes no signals: stop the machine');
+    }
     const started = hasConfig(await this.events());
     if (started && (await this.#command({ signal: number })) && number !== 9) return;
     if (number === 9 && !(started && (await this.#endsWithin(POWER_OFF_MS)))) await this.cut();
@@ -81,7 +107,87 @@ export class LiveMachine {
 
   async #facts(): Promise<Parameters<typeof exitOf>[0]> {
     const [events, tail, log] = await Promise.all([this.events(), serialTail(this.folder), launchLog(this.folder)]);
-    return { events, shutdown: this.#shutdown, serialTail: tail, log };
+    const status = this.record.guest?.exit_port ? await this.#exitStatus() : undefined;
+    const more = { channel: this.#channel, signs: this.#signs, told: this.#told, status };
+    return { events, shutdown: this.#shutdown, serialTail: tail, log, ...more };
+  }
+
+  /** Written by the process of ours that started it, a moment after it is gone; undefined where that one was gone. */
+  async #exitStatus(): Promise<number | undefined> {
+    for (let tries = 0; tries < 10; tries++) {
+      const text = await readFile(this.folder.exitStatus, 'utf8').catch(() => undefined);
+      if (text !== undefined) return text === '' ? undefined : Number(text);
+      await this.clock.sleep(50);
+    }
+    return undefined;
+  }
+
+  /** False: the guest has none, or the machine is gone. */
+  async #pressPower(): Promise<boolean> {
+    if (this.record.guest?.power_button !== true) return false;
+    try {
+      await this.#qmp((qmp) => qmp.execute('system_powerdown'));
+      return true;
+    } catch (err) {
+      this.log.debug({ err }, 'qemu.no-power-button');
+      return false;
+    }
+  }
+
+  async #qmp(use: (qmp: Qmp) => Promise<unknown>): Promise<void> {
+    const qmp = await Qmp.connect(this.folder.vm, FILES.commands, { signal: this.#detach.signal });
+    try {
+      await use(qmp);
+    } finally {
+      qmp.close();
+    }
+  }
+
+  /**
+   * A command line that holds what is not for everybody's eyes is given over QMP, before the machine is built. The file
+   * with it is kept till then, so that a later process of ours does it again if this one dies.
+   */
+  async #giveCommandLine(): Promise<void> {
+    try {
+      const cmdline = await readFile(this.folder.config, 'utf8');
+      await this.up;
+      await this.#qmp(async (qmp) => {
+        await qmp.execute('qom-set', { path: '/machine', property: 'append', value: cmdline });
+        await qmp.execute('x-exit-preconfig');
+      });
+      await rm(this.folder.config, { force: true });
+    } catch (err) {
+      if (hasCode(err, 'ENOENT') || this.#detach.signal.aborted) return;
+      this.log.warn({ err }, 'qemu.command-line-not-given');
+      // It would wait for ever.
+      await this.cut();
+    }
+  }
+
+  /** Ends a machine whose console says that it is over, and whose kernel goes on. */
+  async #watchConsole(): Promise<void> {
+    const changes = new Changes(this.folder.vm);
+    const over = new AbortController();
+    const finish = (): void => {
+      over.abort();
+      changes.wake();
+    };
+    void this.ended.then(finish, finish);
+    try {
+      while (!over.signal.aborted) {
+        const sign = signOf(await serialTail(this.folder), this.#signs);
+        if (sign?.cut) {
+          this.#told = sign.exit;
+          await this.cut();
+          return;
+        }
+        await changes.next(5_000);
+      }
+    } catch (err) {
+      if (!this.#detach.signal.aborted) this.log.debug({ err }, 'qemu.console-not-watched');
+    } finally {
+      changes.close();
+    }
   }
 
   /** QEMU's event socket closes the moment it dies; the process table has the last word. */

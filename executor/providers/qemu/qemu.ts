@@ -1,4 +1,4 @@
-import { stat, writeFile } from 'node:fs/promises';
+import { rm, stat, writeFile } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import type { Clock } from '../../../core/clock.js';
@@ -6,7 +6,8 @@ import { toUnikError, UnikError } from '../../../core/errors.js';
 import type { Log } from '../../../core/log.js';
 import { isAlive, kill } from '../../../core/process.js';
 import { poll } from '../../../core/retry.js';
-import type { Key, MachineHandle, NetworkMode, Owner } from '../../model.js';
+import type { BootPlan, Configured } from '../../guests/guest.js';
+import type { InstanceConfig, Key, MachineHandle, NetworkMode, Owner } from '../../model.js';
 import type {
   Capabilities,
   ConsoleChunk,
@@ -17,12 +18,11 @@ import type {
   NetworkChoice,
   Probe,
   Provider,
-  Whereabouts,
 } from '../provider.js';
 import { allDone } from './all-done.js';
 import { choosePorts, freeSlot } from './allocate.js';
 import { claimSlot } from './claim.js';
-import { qemuArgs, TRANSLATION_BUFFER_MB, type Accelerator } from './args.js';
+import { FILES, qemuArgs, TRANSLATION_BUFFER_MB, type Accelerator } from './args.js';
 import { tail } from './console.js';
 import { layOut, writeNetFiles } from './files.js';
 import { homeTag, hostAddresses, routedRanges, slotIsUnrouted, uidBase } from './host.js';
@@ -245,7 +245,8 @@ export class QemuProvider implements Provider {
     slot: number,
     others: readonly MachineRecord[],
   ): Promise<MachineRecord> {
-    const scratch = spec.boot.disks.map(({ source }) => (source.kind === 'scratch' ? source.bytes : 0));
+    const scratch = spec.boot.disks.map(({ source }) => (source.kind === 'file' ? 0 : source.bytes));
+    const { channels, powerButton = false, exitPort, endSigns = [] } = spec.boot;
     const record: MachineRecord = {
       schema: 1,
       key: spec.key,
@@ -257,6 +258,12 @@ export class QemuProvider implements Provider {
       accelerator,
       ports: await choosePorts(spec.ports, others),
       scratch_bytes: Math.max(0, ...scratch),
+      guest: {
+        channel: channels.kind,
+        power_button: powerButton,
+        exit_port: exitPort !== undefined,
+        end_signs: endSigns.map((sign) => ({ ...sign })),
+      },
     };
     await folder.make();
     await folder.save(record);
@@ -282,6 +289,10 @@ export class QemuProvider implements Provider {
     const net = network.plan({ slot, ports, spec: spec.network, hostAddresses: hostAddresses() });
     const account = { root: this.#root, uid };
     if (net.inside) await writeNetFiles(folder, net.inside);
+    const address = net.instance.address?.split('/')[0];
+    const where = { ...reserved, ...(address === undefined ? {} : { address }) };
+    const config = { ...(spec.configAt?.(where) ?? spec.config), net: net.instance };
+    const configured = spec.boot.configure?.(config) ?? {};
     const launched = await launch({
       ...account,
       folder,
@@ -290,30 +301,36 @@ export class QemuProvider implements Provider {
       devices: await this.#devices(reserved, net),
       file_bytes: this.#space.limit(reserved),
       program: PROGRAM,
-      args: this.#args(spec, reserved, net),
+      args: this.#args(spec, reserved, net, configured),
       path: this.options.path,
     });
-    const address = net.instance.address?.split('/')[0];
-    const record = { ...reserved, ...(address === undefined ? {} : { address }), qemu: launched.who };
+    const record = { ...where, qemu: launched.who };
     await folder.save(record);
+    if (record.guest?.exit_port) void noteStatus(folder, launched.status);
     const outside = await allDone(
       network.attach(record, folder, launched.who.pid),
-      layOut(folder, spec.boot, account),
-      this.#keepConfig(spec, net, record, folder),
+      layOut(folder, spec.boot, account, configured),
+      this.#keepConfig(spec, config, configured, folder),
     );
     const complete = { ...record, ...outside };
     if (Object.keys(outside).length > 0) await folder.save(complete);
     signal.throwIfAborted();
     launched.go();
     await this.#untilUp(this.#attach(complete), folder, signal);
+    // QEMU has read it.
+    if (configured.file) await rm(join(folder.vm, FILES.firmware), { force: true });
     return complete;
   }
 
   /** For `LiveMachine` to deliver, or for one after our restart. */
-  async #keepConfig(spec: MachineSpec, net: NetPlan, where: Whereabouts, folder: MachineFolder): Promise<void> {
-    if (spec.boot.channels.kind !== 'virtio-serial') return;
-    const config = spec.configAt?.(where) ?? spec.config;
-    await writeFile(folder.config, JSON.stringify({ ...config, net: net.instance }), { mode: 0o600 });
+  async #keepConfig(
+    { boot }: MachineSpec,
+    config: InstanceConfig,
+    configured: Configured,
+    folder: MachineFolder,
+  ): Promise<void> {
+    const content = boot.channels.kind === 'virtio-serial' ? JSON.stringify(config) : secretLine(boot, configured);
+    if (content !== undefined) await writeFile(folder.config, content, { mode: 0o600 });
   }
 
   /** The devices that QEMU's account could not open as they are. */
@@ -327,11 +344,16 @@ export class QemuProvider implements Provider {
     return closed.flat();
   }
 
-  #args(spec: MachineSpec, record: MachineRecord, net: NetPlan): string[] {
-    const { cmdline, disks, channels, initrd } = spec.boot;
+  #args(spec: MachineSpec, record: MachineRecord, net: NetPlan, configured: Configured): string[] {
+    const { cmdline, disks, channels, kernel, initrd, cpuFeatures = [], exitPort, noEntropy = false } = spec.boot;
+    const waits = secretLine(spec.boot, configured) !== undefined;
     return qemuArgs({
       key: spec.key,
-      boot: { cmdline, disks, channels, initrd: initrd !== undefined },
+      boot: {
+        ...{ cmdline: configured.cmdline ?? cmdline, disks, channels, cpuFeatures, noEntropy, waits },
+        ...{ kernel: kernel !== undefined, initrd: initrd !== undefined },
+        ...(exitPort === undefined ? {} : { exitPort }),
+      },
       ram_mb: spec.ram_mb,
       cpus: spec.limits.cpus,
       accelerator: record.accelerator,
@@ -396,6 +418,16 @@ export class QemuProvider implements Provider {
     this.#turn = result.catch(() => undefined);
     return result;
   }
+}
+
+/** Where a command line is the only channel it holds the environment, and everybody can read QEMU's own. */
+function secretLine({ channels }: BootPlan, { cmdline }: Configured): string | undefined {
+  return channels.kind === 'serial' ? cmdline : undefined;
+}
+
+/** Empty when a signal ended it. The folder may be gone by then. */
+async function noteStatus(folder: MachineFolder, status: Promise<number | undefined>): Promise<void> {
+  await writeFile(folder.exitStatus, String((await status) ?? ''), { mode: 0o600 }).catch(() => undefined);
 }
 
 const NODES = { tun: '/dev/net/tun', kvm: '/dev/kvm' } as const satisfies Record<Device, string>;

@@ -34,6 +34,26 @@ export const recordSchema = z.object({
   qemu: identity.optional(),
   slirp: identity.optional(),
   scratch_bytes: z.number().int(),
+  /** How the guest is talked to; absent: by virtio-serial. */
+  guest: z
+    .object({
+      channel: z.enum(['virtio-serial', 'firmware', 'serial']),
+      power_button: z.boolean(),
+      exit_port: z.boolean(),
+      end_signs: z.array(
+        z.object({
+          pattern: z.string(),
+          reason: z.enum([
+            ...(['exited', 'killed', 'oom', 'kernel_panic'] as const),
+            ...(['boot_failed', 'unhealthy', 'start_timeout', 'stopped'] as const),
+          ]),
+          message: z.string(),
+          hasCode: z.boolean().optional(),
+          cut: z.boolean().optional(),
+        }),
+      ),
+    })
+    .optional(),
 });
 export type MachineRecord = z.infer<typeof recordSchema>;
 
@@ -52,6 +72,11 @@ export class MachineFolder {
   /** Waits for the start to be done, holds the secrets of the instance, and is gone once the guest has it. */
   get config(): string {
     return join(this.path, 'config.json');
+  }
+
+  /** What QEMU exited with, where a process of ours was there to hear it. */
+  get exitStatus(): string {
+    return join(this.path, 'exit-status');
   }
 
   async make(): Promise<void> {

@@ -94,7 +94,9 @@ export async function createDiego(options: DiegoOptions): Promise<Diego> {
   const stopping = new AbortController();
   const following = followInstances(
     { url: bbs_url, tls, clock, log },
-    ({ data }) => recordCrash(store, data),
+    (event) => {
+      if (event.event === 'actual_lrp_crashed') recordCrash(store, event.data);
+    },
     stopping.signal,
   );
 

@@ -1,6 +1,6 @@
 /** Containers in memory, driven by the test: nothing happens by itself. */
 import { UnikError } from '../../../core/errors.js';
-import type { Containers, ContainerUsage, Room } from '../../../backend/cell/containers.js';
+import type { Change, Containers, ContainerUsage, Room } from '../../../backend/cell/containers.js';
 import type { Container, NetInfo, Outcome, Reservation, RunOrder } from '../../../backend/cell/model.js';
 
 export const ROOM: Room = { memory_mb: 4096, disk_mb: 8192, containers: 50 };
@@ -45,7 +45,7 @@ export class FakeContainers implements Containers {
     this.#put(guid, { ...container, state: 'initializing', order });
   }
 
-  update(guid: string, change: { internal_routes?: string[]; metric_tags?: Record<string, string> }): void {
+  update(guid: string, change: Change): void {
     const { order, ...container } = this.#must(guid);
     this.#put(guid, order ? { ...container, order: { ...order, ...change } } : container);
   }

@@ -141,7 +141,11 @@ function token(): Json {
   const part = (value: Json): string => Buffer.from(JSON.stringify(value)).toString('base64url');
   const exp = Math.floor(Date.now() / 1_000) + 3_600;
   const claims = { exp, user_name: 'admin', user_id: 'u', origin: 'uaa', client_id: 'cf' };
-  return { access_token: `${part({ alg: 'none' })}.${part(claims)}.c2lnbmF0dXJl`, refresh_token: 'r', token_type: 'bearer' };
+  return {
+    access_token: `${part({ alg: 'none' })}.${part(claims)}.c2lnbmF0dXJl`,
+    refresh_token: 'r',
+    token_type: 'bearer',
+  };
 }
 
 async function bodyOf(request: IncomingMessage): Promise<string> {

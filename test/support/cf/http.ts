@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import type { Server } from 'node:http';
 
-/** On any free port of the loopback. */
-export async function listen(server: Server): Promise<void> {
-  server.listen(0, '127.0.0.1');
+/** On the loopback; 0: any free port. */
+export async function listen(server: Server, port = 0): Promise<void> {
+  server.listen(port, '127.0.0.1');
   await once(server, 'listening');
 }
 

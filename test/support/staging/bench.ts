@@ -33,7 +33,7 @@ export class StagingBench {
     const { stager, close } = await makeStager(
       {
         home,
-        identities: { tls: files, bbs: files, locket: files, loggregator: files },
+        identities: { tls: files, bbs: files, locket: files, loggregator: files, nats: files },
         network: { mode: 'none', deny: [], dns: [], guest_subnet: '10.201.0.0/16', link_subnet: '10.202.0.0/16' },
       },
       stagingSchema.parse({ network: 'off', accounts: ACCOUNTS, ...staging }),

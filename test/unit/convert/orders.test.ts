@@ -48,6 +48,7 @@ test('an app as Cloud Controller builds it', () => {
     files: {},
     organizational_unit: [],
     internal_routes: [],
+    http_routes: [{ hostnames: ['process.apps.test'], port: 8080 }],
     wrapped: ['codependent', 'codependent'],
     notices: [],
   });

@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import { chmod, copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { run } from '../../../../core/process.js';
 import { groupsOf } from '../../../../stager/sandbox/groups.js';
+import { rootTree } from '../../../../stager/sandbox/rootfs.js';
 import { Sandboxed, TIGHT } from '../../../support/sandboxed.js';
 
 /** Most take a third of a second; a busy machine may take its time. */
@@ -48,6 +50,57 @@ describe('in a root tree that the operator names', () => {
     expect(out).not.toMatch(/shadow|ssh|node/);
     expect(out).toContain('bare 1');
     expect(code).toBe(1);
+  });
+});
+
+describe('in a root tree from a tar', () => {
+  let dir: string;
+  let tar: string;
+  const unpacked = (): Promise<string> => rootTree(tar, join(dir, 'unpacked'));
+  beforeAll(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'unik-rootfs-'));
+    await chmod(dir, 0o755);
+    tar = join(dir, 'root.tar.gz');
+    const tree = join(dir, 'tree');
+    for (const folder of ['usr/bin', 'dev', 'etc', 'secret']) await mkdir(join(tree, folder), { recursive: true });
+    await copyFile(BUSYBOX, join(tree, 'usr/bin/busybox'));
+    await symlink('busybox', join(tree, 'usr/bin/sh'));
+    await symlink('usr/bin', join(tree, 'bin'));
+    await writeFile(join(tree, 'etc/release'), 'tarred 1', { mode: 0o600 });
+    await chmod(join(tree, 'secret'), 0o700);
+    if (process.getuid?.() === 0) await run('mknod', [join(tree, 'dev/disk'), 'b', '254', '0']);
+    await run('tar', ['-czf', tar, '-C', tree, '.']);
+  });
+  afterAll(() => rm(dir, { recursive: true }));
+
+  test('it is unpacked once, without devices, and jobs see it', async () => {
+    const rootfs = await unpacked();
+    const before = await stat(rootfs);
+    expect(await readdir(join(rootfs, 'dev'))).toEqual([]);
+    expect(await unpacked()).toBe(rootfs);
+    expect((await stat(rootfs)).ino).toBe(before.ino);
+    const box = await Sandboxed.make({ rootfs });
+    const { out } = await box.run('', { argv: ['/bin/sh', '-c', 'busybox cat /etc/release; busybox id -un'] });
+    await box.remove();
+    expect(out).toBe('tarred 1vcap\n');
+  });
+
+  test('another tar takes the place of the one before, and what a killed process left goes', async () => {
+    const first = await unpacked();
+    await mkdir(`${first}.0123`);
+    await run('tar', ['-cf', tar, '-C', join(dir, 'tree'), './etc']);
+    const second = await unpacked();
+    expect(second).not.toBe(first);
+    expect(await readdir(join(dir, 'unpacked'))).toEqual([second.replace(/^.*\//, '')]);
+  });
+
+  test.each([
+    ['no tar', async () => writeFile(tar, 'x'.repeat(4096))],
+    ['nothing', async () => rm(tar)],
+  ])('being %s, it is refused', async (_why, spoil) => {
+    await spoil();
+    await expect(unpacked()).rejects.toMatchObject({ code: 'config_invalid' });
+    expect((await readdir(join(dir, 'unpacked'))).length).toBeLessThan(2);
   });
 });
 

@@ -219,6 +219,19 @@ test('image layers do as well, and what many share is fetched once and cannot be
   expect([origin.asked.get('/shared.tgz'), origin.asked.get('/bp.zip')]).toEqual([1, 1]);
 }, 60_000);
 
+test('bits and a build cache that did not change are fetched once', async () => {
+  const unchanged = origin.add('unchanged.zip', await zipped([{ name: 'hello.txt', content: 'unchanged' }]));
+  const cache = origin.add('unchanged.cache', await scriptLifecycle('a build cache'));
+  const script = `[ -e /tmp/cache/builder ] && ${GOOD}`;
+  for (let turn = 0; turn < 2; turn++) {
+    const { guid, outcome } = await stage(script, { bits: unchanged, cache });
+    expect(outcome).toMatchObject({ failed: false });
+    const droplet = origin.uploads.find(({ path }) => path.startsWith(`/v1/droplet/${guid}?`));
+    expect(droplet?.bytes.toString()).toBe('unchanged');
+  }
+  expect([origin.asked.get('/unchanged.zip'), origin.asked.get('/unchanged.cache')]).toEqual([1, 1]);
+}, 60_000);
+
 test('cancelled in the middle, it ends at once and leaves nothing', async () => {
   const guid = 'cancelled';
   const lifecycle = origin.add(`${guid}.tgz`, await scriptLifecycle('echo busy; sleep 600 & sleep 600'));
