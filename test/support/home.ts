@@ -18,7 +18,7 @@ export async function makeHome(config: Record<string, unknown> = {}): Promise<{ 
 
 export const KERNELS = ['linux-1.0-000000000000', 'linux-2.0-000000000000'] as const;
 
-async function addKernel(kernels: string, version: string): Promise<void> {
+export async function addKernel(kernels: string, version: string): Promise<void> {
   const id = `linux-${version}-000000000000`;
   const dir = join(kernels, id);
   await mkdir(dir, { recursive: true });
