@@ -127,6 +127,12 @@ async function start({ folder, command, env, clock, log }: CellsOptions, name: s
   }
 }
 
+/** Which cells of a folder run now. */
+export async function livingCells(folder: string, names: readonly string[]): Promise<Set<string>> {
+  const alive = await Promise.all(names.map((name) => holder(folder, name)));
+  return new Set(names.filter((_name, at) => alive[at] !== undefined));
+}
+
 /** Resolves when its doors are open, or when it takes too long: then the auctions find out. */
 async function answering({ configs, tls, clock, log }: CellsOptions, name: string): Promise<void> {
   const agent = new Agent({ connect: { ...tls } });

@@ -23,7 +23,7 @@ import { ccApp } from './cc/http.js';
 import { createJobs } from './cc/jobs.js';
 import { openStore, type Store } from './cc/store.js';
 import { cellConfig } from './cell-config.js';
-import { startCells, type Cells } from './cells.js';
+import { livingCells, startCells, type Cells } from './cells.js';
 import { openCertificates } from './certificates.js';
 import type { LocalCfConfig } from './config.js';
 import { emptyDiego } from './empty.js';
@@ -120,7 +120,10 @@ async function join_(options: LocalCfOptions, undo: Undo): Promise<LocalCf> {
   const own = await openCertificates(join(home, 'certificates'), clock.now());
   const files = config.diego?.tls ?? own.files;
   const tls = config.diego ? await readIdentity(files, 'diego.tls') : own.identity;
-  const ports = await openPorts(join(home, 'ports.json'), host, inner);
+  const cells_folder = join(home, 'cells');
+  const living = await livingCells(cells_folder, names);
+  const isHeld = (name: string): boolean => living.has(name.replace(/\.(rep|admin)$/, ''));
+  const ports = await openPorts(join(home, 'ports.json'), host, inner, isHeld);
 
   let diegoAt = config.diego;
   if (!diegoAt) {
@@ -140,7 +143,6 @@ async function join_(options: LocalCfOptions, undo: Undo): Promise<LocalCf> {
   undo.push('logs', () => ingress.close());
 
   // Before anything is placed: what finds no cell waits for the next convergence.
-  const cells_folder = join(home, 'cells');
   const each_mb = Math.max(512, Math.floor((totalmem() / 2 ** 20 - 1_024) / Math.max(1, config.cells)));
   const cells: Cells = await startCells({
     folder: cells_folder,

@@ -7,8 +7,14 @@ export type Ports = Record<string, number>;
 
 /**
  * A port of each name: the one it had, else the wanted one, else any free one. Kept in `file`. `wanted` of 0 is any.
+ * Those of `held` are in use by processes of ours.
  */
-export async function openPorts(file: string, host: string, wanted: Ports): Promise<Ports> {
+export async function openPorts(
+  file: string,
+  host: string,
+  wanted: Ports,
+  held: (name: string) => boolean = () => false,
+): Promise<Ports> {
   const kept = z
     .record(z.string(), z.int())
     .catch({})
@@ -16,7 +22,7 @@ export async function openPorts(file: string, host: string, wanted: Ports): Prom
   const ports: Ports = {};
   for (const [name, wish] of Object.entries(wanted)) {
     const tries = [kept[name], wish].filter((port): port is number => port !== undefined && port > 0);
-    let found: number | undefined;
+    let found = held(name) ? kept[name] : undefined;
     for (const port of tries) if (!Object.values(ports).includes(port)) found ??= await free(host, port);
     found ??= await free(host, 0);
     ports[name] = found ?? 0;
