@@ -91,6 +91,7 @@ export async function makeCellParts(
   });
   return {
     ...{ containers, sink },
+    ...(agent ? { logStats: () => agent.stats() } : {}),
     convert: {
       lrp: (desired, lrp, guid) => lrpOrder(desired, lrp, guid, DEFAULT_CONTEXT),
       task: (definition, guid) => taskOrder(definition, guid, { ...DEFAULT_CONTEXT, staging: staging !== undefined }),

@@ -106,7 +106,7 @@ describePeer('Routes over the real NATS server', ['nats-server'], () => {
 });
 
 describePeer('NATS that goes away', ['nats-server'], () => {
-  test('for longer than routes live: no route is lost', () => natsAway({ away_ms: 8_000, stale_ms: 3_000 }), 90_000);
+  test('for longer than routes live: no route is lost', () => natsAway({ away_ms: 9_000, stale_ms: 2_000 }), 90_000);
 });
 
 describePeer('NATS with certificates', ['nats-server'], () => {
@@ -150,7 +150,7 @@ describePeer('NATS with certificates', ['nats-server'], () => {
     const others = await writeCerts(join(dir, 'others'), ['localhost']);
     const ca = await readFile(others.ca, 'utf8');
     expect(await connects(natsClient(server.nats, { tls: { ...tls, ca } }), false)).toBe(false);
-  });
+  }, 30_000);
 
   test('a server without TLS is not told the password', async () => {
     const plain = await startNatsServer();
@@ -159,5 +159,5 @@ describePeer('NATS with certificates', ['nats-server'], () => {
     } finally {
       await plain.close();
     }
-  });
+  }, 30_000);
 });
