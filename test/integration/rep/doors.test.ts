@@ -201,11 +201,22 @@ describe('garbage', () => {
     const tls = { ...good, port, host: '127.0.0.1' };
     const headless = connectTls(tls, () => headless.write('GET /state HTTP/1.1\r\nHost: x\r\n'));
     const bodiless = connectTls(tls, () =>
-      bodiless.write('POST /work HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{'),
+      bodiless.write('POST /work HTTP/1.1\r\nHost: x\r\nContent-Length: 99999\r\n\r\n{'),
     );
-    const drip = setInterval(() => bodiless.write(' '), 100);
-    await Promise.all([silent, headless, bodiless].map(ended));
+    // Each says a little now and then, and would for ever.
+    const drip = setInterval(() => {
+      headless.write('X-More: x\r\n');
+      bodiless.write(' ');
+    }, 50);
+    const order: string[] = [];
+    await Promise.all([
+      ended(silent),
+      ended(headless).then(() => order.push('header')),
+      ended(bodiless).then(() => order.push('body')),
+    ]);
     clearInterval(drip);
+    // A header has less time than a whole request.
+    expect(order).toEqual(['header', 'body']);
     await sound();
   }, 20_000);
 });

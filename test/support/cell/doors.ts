@@ -38,7 +38,7 @@ export async function openDoors(certs: CertFiles): Promise<Doors> {
     newGuid: () => `guid-${++made}`,
     samples: () => doors.samples,
   };
-  const patience = { header_ms: 500, request_ms: 1_000 };
+  const patience = { header_ms: 500, request_ms: 3_000 };
   const at = { face, tls, host: '127.0.0.1', port: 0, patience };
   const [network, admin] = await Promise.all([
     serve({ ...at, routes: NETWORK_ROUTES }),
