@@ -114,6 +114,11 @@ export const ERRORS = {
     hint: 'List the buildpacks with `cf buildpacks`, or correct its URL.',
   },
   buildpack_failed: { owner: 'user', http: 422, hint: 'The lines above come from the buildpack and name the cause.' },
+  no_app_detected: {
+    owner: 'user',
+    http: 422,
+    hint: 'Name the buildpack with -b, and check that the stack is the one meant.',
+  },
   program_missing: { owner: 'user', http: 422, hint: 'Build the program first, or correct the path in the Procfile.' },
   library_missing: {
     owner: 'user',
