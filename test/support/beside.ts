@@ -23,7 +23,14 @@ export interface Beside {
 }
 
 /** Starts a second host beside this one, in a network namespace of its own that ends with it. Needs root. */
-export async function startBeside({ link, address, gateway, also = [], services, folder = '' }: BesideOptions): Promise<Beside> {
+export async function startBeside({
+  link,
+  address,
+  gateway,
+  also = [],
+  services,
+  folder = '',
+}: BesideOptions): Promise<Beside> {
   const child = spawn(
     'unshare',
     ['--net', 'sh', '-c', 'echo there; read go; exec "$0" -e "$1" "$2"', process.execPath, services, folder],

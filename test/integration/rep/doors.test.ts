@@ -217,8 +217,8 @@ describe('garbage', () => {
       const { port } = doors.network;
       const words = {
         'half a handshake': undefined,
-        'half a header': ['GET /state HTTP/1.1\r\nHost: x\r\n', 'X-More: x\r\n'],
-        'half a body': ['POST /work HTTP/1.1\r\nHost: x\r\nContent-Length: 99999\r\n\r\n{', ' '],
+        'half a header': ['GET /state HTTP/1.1\r\nHost: x\r\n', 'X-More: x\r\n'] as const,
+        'half a body': ['POST /work HTTP/1.1\r\nHost: x\r\nContent-Length: 99999\r\n\r\n{', ' '] as const,
       }[what];
       const socket = words ? connectTls({ ...good, port, host: '127.0.0.1' }) : connect(port, '127.0.0.1');
       let drip: NodeJS.Timeout | undefined;

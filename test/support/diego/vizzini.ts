@@ -23,7 +23,7 @@ export interface VizziniOptions {
   /** Default `preloaded:unik`. */
   rootfs?: string;
   max_task_retries?: number;
-  /** How long one expectation waits. Default 60 s: a machine boots slower than a container. */
+  /** How long one expectation waits. Default 2 min: a machine boots slower than a container. */
   eventually_ms?: number;
   /** Of the whole run. Default 30 min. */
   timeout_ms?: number;
@@ -50,7 +50,7 @@ export async function runVizzini(options: VizziniOptions): Promise<VizziniSpec[]
     const config = join(dir, 'config.json');
     await writeFile(config, JSON.stringify(vizziniConfig(options, grace)));
     const report = join(dir, 'report.json');
-    const { eventually_ms = 60_000, timeout_ms = 1_800_000 } = options;
+    const { eventually_ms = 120_000, timeout_ms = 1_800_000 } = options;
     const args = [
       '-ginkgo.no-color',
       `-ginkgo.json-report=${report}`,

@@ -28,17 +28,15 @@ static void judge(struct monitor *monitor) {
 }
 
 int64_t monitor_advance(struct monitor *monitor, const struct app *app) {
-  struct step *steps = monitor->steps;
-  if (!steps) return 0;
-  if (monitor->next_at > 0 && monitor->next_at <= now_ms()) {
-    steps_reset(steps);
-    monitor->next_at = 0;
-    steps_advance(steps, app, false);
-  } else if (steps->state == STEP_RUNNING) {
-    steps_advance(steps, app, false);
-  } else {
-    return monitor->next_at;
+  if (!monitor->steps) return 0;
+  if (!monitor->looking) {
+    if (monitor->next_at == 0 || monitor->next_at > now_ms()) return monitor->next_at;
+    steps_reset(monitor->steps);
+    monitor->looking = true;
   }
-  if (steps->state == STEP_DONE) judge(monitor);
+  steps_advance(monitor->steps, app, false);
+  if (monitor->steps->state != STEP_DONE) return 0;
+  monitor->looking = false;
+  judge(monitor);
   return monitor->next_at;
 }

@@ -11,7 +11,8 @@
 
 struct monitor {
   struct step *steps; /* NULL: there is none */
-  int64_t next_at;    /* monotonic milliseconds; 0: it runs, or is over */
+  int64_t next_at;    /* monotonic milliseconds; 0: it is over */
+  bool looking;       /* it runs */
   long startup_ms;
   long interval_ms;
   bool passing;
