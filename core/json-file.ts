@@ -25,6 +25,38 @@ export async function writeFileAtomic(path: string, data: string | Uint8Array, m
     await rm(temp, { force: true });
     throw err;
   }
+  await syncFolder(dir);
+}
+
+/** Of each folder: the sync that waits for the one under way to end. It will cover all renames up to its beginning. */
+const waiting = new Map<string, Promise<void>>();
+const underWay = new Map<string, Promise<void>>();
+
+/** Makes names of the folder durable; those who ask while it is being done share the next time. */
+function syncFolder(dir: string): Promise<void> {
+  const before = underWay.get(dir);
+  if (!before) return begin(dir);
+  let next = waiting.get(dir);
+  if (!next) {
+    const follow = (): Promise<void> => {
+      waiting.delete(dir);
+      return begin(dir);
+    };
+    next = before.then(follow, follow);
+    waiting.set(dir, next);
+  }
+  return next;
+}
+
+function begin(dir: string): Promise<void> {
+  const sync = syncNow(dir).finally(() => {
+    if (underWay.get(dir) === sync) underWay.delete(dir);
+  });
+  underWay.set(dir, sync);
+  return sync;
+}
+
+async function syncNow(dir: string): Promise<void> {
   const folder = await open(dir, 'r');
   try {
     await folder.sync();

@@ -1,7 +1,7 @@
 /** Admission as arithmetic (design D17). All amounts in MB of this host. */
 import { UnikError } from '../core/errors.js';
 import type { CapacityReport } from './executor.js';
-import type { Charge, Instance } from './model.js';
+import type { Charge, Instance, Key } from './model.js';
 
 export interface Capacity {
   memory_mb: number;
@@ -14,12 +14,47 @@ const NOTHING: Capacity = { memory_mb: 0, disk_mb: 0, machines: 0 };
 /** Memory we leave to the host itself unless configured otherwise. */
 export const HOST_RESERVE_MB = 1024;
 
-/** What is charged for by these instances: an instance counts until nothing of its machine is left. */
-export function used(instances: Iterable<Instance>): Capacity {
-  let sum = NOTHING;
-  for (const instance of instances) if (holdsMachine(instance)) sum = plus(sum, instance.charge);
-  return sum;
+/** What is charged for: an instance counts until nothing of its machine is left. */
+export class Tally {
+  readonly #counted = new Map<Key, Pick<Instance, 'charge' | 'spec'>>();
+  #sum = NOTHING;
+  /** Undefined when the one that cost most may have gone. */
+  #overhead_mb: number | undefined = 0;
+
+  /** Takes it in as it is now, in place of what it was. */
+  set(instance: Instance): void {
+    this.remove(instance.spec.key);
+    if (!holdsMachine(instance)) return;
+    this.#counted.set(instance.spec.key, instance);
+    this.#sum = plus(this.#sum, instance.charge);
+    if (this.#overhead_mb !== undefined) this.#overhead_mb = Math.max(this.#overhead_mb, overheadOf(instance));
+  }
+
+  remove(key: Key): void {
+    const known = this.#counted.get(key);
+    if (!known || !this.#counted.delete(key)) return;
+    this.#sum = minus(this.#sum, known.charge);
+    if (overheadOf(known) === this.#overhead_mb) this.#overhead_mb = undefined;
+  }
+
+  /** What all take together, but for this one. */
+  without(key: Key): Capacity {
+    const known = this.#counted.get(key);
+    return known ? minus(this.#sum, known.charge) : this.#sum;
+  }
+
+  get sum(): Capacity {
+    return this.#sum;
+  }
+
+  /** The most that one costs on top of its application's memory. */
+  get overhead_mb(): number {
+    return (this.#overhead_mb ??= Math.max(0, ...Array.from(this.#counted.values(), overheadOf)));
+  }
 }
+
+const overheadOf = ({ charge, spec }: Pick<Instance, 'charge' | 'spec'>): number =>
+  charge.memory_mb - spec.limits.memory_mb;
 
 /** True while a machine of this instance exists, or may. */
 export function holdsMachine(instance: Instance): boolean {
@@ -27,12 +62,11 @@ export function holdsMachine(instance: Instance): boolean {
 }
 
 /**
- * Throws `insufficient_memory`, `insufficient_disk` or `insufficient_machines` when `charge` does not fit beside
- * `others`. `name` is shown to people.
+ * Throws `insufficient_memory`, `insufficient_disk` or `insufficient_machines` when `charge` does not fit beside what is
+ * `taken`. `name` is shown to people.
  */
-export function admit(name: string, charge: Charge, others: Iterable<Instance>, total: Capacity): void {
+export function admit(name: string, charge: Charge, taken: Capacity, total: Capacity): void {
   const wanted = plus(NOTHING, charge);
-  const taken = used(others);
   for (const [what, code, unit] of [
     ['memory_mb', 'insufficient_memory', 'MB of memory'],
     ['disk_mb', 'insufficient_disk', 'MB of disk'],
@@ -50,12 +84,6 @@ export function admit(name: string, charge: Charge, others: Iterable<Instance>, 
   }
 }
 
-/** What all of them take, and the most that one costs on top of its application's memory. */
-export function count(instances: readonly Instance[]): { used: Capacity; overhead_mb: number } {
-  const overheads = instances.map((instance) => instance.charge.memory_mb - instance.spec.limits.memory_mb);
-  return { used: used(instances), overhead_mb: Math.max(0, ...overheads) };
-}
-
 /**
  * Totals and what is left. `overhead_mb`: what a machine costs on top of its application, so that the memory left is
  * what one more application could have.
@@ -67,6 +95,14 @@ export function report(taken: Capacity, total: Capacity, overhead_mb: number): C
     disk_mb: { total: total.disk_mb, available: left('disk_mb') },
     machines: { total: total.machines, available: left('machines') },
     overhead_mb,
+  };
+}
+
+function minus(sum: Capacity, charge: Charge): Capacity {
+  return {
+    memory_mb: sum.memory_mb - charge.memory_mb,
+    disk_mb: sum.disk_mb - charge.disk_mb,
+    machines: sum.machines - 1,
   };
 }
 

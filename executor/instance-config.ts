@@ -23,6 +23,9 @@ export function makeInstanceConfig(spec: InstanceSpec, image: Image): Omit<Insta
     ...(spec.uid === undefined ? {} : { uid: spec.uid }),
     ...(spec.nofile === undefined ? {} : { nofile: spec.nofile }),
     ...(spec.max_pids === undefined ? {} : { max_pids: spec.max_pids }),
+    ...(spec.program === undefined ? {} : { program: spec.program }),
+    ...(spec.monitor === undefined ? {} : { monitor: spec.monitor }),
+    ...(spec.lingers === undefined ? {} : { lingers: spec.lingers }),
   };
 }
 

@@ -1,9 +1,9 @@
-import type { Clock } from '../core/clock.js';
+import type { Clock, Millis } from '../core/clock.js';
 import { toUnikError } from '../core/errors.js';
 import type { Log } from '../core/log.js';
 import type { KeyedQueue } from '../core/queue.js';
 import { holdsMachine } from './capacity.js';
-import { makeChecks } from './checks/check.js';
+import { makeChecks, makeChecksOfAll } from './checks/check.js';
 import { awaitStartup, watchChanges } from './checks/watch.js';
 import type { createLimit } from './console/limit.js';
 import type { LogHold } from './console/logs.js';
@@ -38,6 +38,7 @@ type Runners = {
 };
 
 const RETRY_MS = 1_000;
+const BOOT_MS = 60_000;
 /** The end of a console that does not come must not keep a dead machine. */
 const DRAIN_MS = 5_000;
 const CLOSE_MS = 2_000;
@@ -191,15 +192,31 @@ export class Life {
   async #awaitStartup(handle: MachineHandle): Promise<InstanceEvent | undefined> {
     const { health } = this.#now.spec;
     const { clock, provider } = this.deps;
-    const since = this.#now.started_at ?? clock.now();
-    const deadline = health.start_timeout_ms > 0 ? since + health.start_timeout_ms : undefined;
     return this.#untilChecksEnd(async (signal) => {
-      const check = makeChecks([health.startup, ...(health.startup_also ?? [])], { provider, handle, clock });
+      const limit = health.start_timeout_ms;
+      const deadline = limit > 0 ? (await this.#begun(handle, signal)) + limit : undefined;
+      const check = makeChecksOfAll([health.startup, ...(health.startup_also ?? [])], { provider, handle, clock });
       const late = await awaitStartup(check, { clock, interval_ms: health.startup_interval_ms, deadline }, signal);
       if (late === undefined) return { type: 'check_passed' };
       const message = `not up within ${health.start_timeout_ms} ms: ${late.failure.message}`;
       return { type: 'start_timeout', message, check: late };
     });
+  }
+
+  /** From when on the application had time to come up: its machine's boot is not its own. A boot that hangs is. */
+  async #begun(handle: MachineHandle, signal: AbortSignal): Promise<Millis> {
+    const { provider, clock } = this.deps;
+    const since = this.#now.started_at ?? clock.now();
+    if (!provider.begun) return since;
+    const enough = new AbortController();
+    const patience = clock.sleep(BOOT_MS, AbortSignal.any([signal, enough.signal]));
+    try {
+      await Promise.race([provider.begun(handle), patience]);
+    } finally {
+      enough.abort();
+      patience.catch(() => undefined);
+    }
+    return Math.max(since, clock.now());
   }
 
   /** Readiness and liveness side by side; only liveness ends it. */

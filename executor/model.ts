@@ -71,8 +71,49 @@ export interface NetworkSpec {
   egress: EgressPolicy;
 }
 
+/** Programs that belong together, joined as Diego's actions join them (docs/guest-protocol.md). */
+export type Joined<T> =
+  | { run: T }
+  /** All at once; fails when one has failed, and lets the others end. */
+  | { parallel: Joined<T>[] }
+  /** One after the other, up to the first that fails. */
+  | { serial: Joined<T>[] }
+  /** All at once; the end of one ends the others, and is a failure however it ended. */
+  | { codependent: Joined<T>[] }
+  /** The same, where only a failure ends the others. */
+  | { joined: Joined<T>[] }
+  /** May fail. */
+  | { try: Joined<T> };
+
+/** One of several programs of a machine. What is absent is that of the instance. */
+export interface ProgramSpec {
+  argv: string[];
+  cwd?: string;
+  /** Added to that of the instance; wins over it. */
+  env: Record<string, string>;
+  uid?: number;
+  nofile?: number;
+}
+
+/** A program in the machine that says whether the application is well, for checks of kind `guest`. */
+export interface MonitorSpec {
+  program: Joined<ProgramSpec>;
+  /** Between looks until the first success, and afterwards. */
+  startup_ms: number;
+  interval_ms: number;
+}
+
+/** What a guest that knows several programs is told besides `argv`. */
+export interface Programs {
+  /** These run instead of `argv`. */
+  program?: Joined<ProgramSpec>;
+  monitor?: MonitorSpec;
+  /** While none has failed, the machine stays although all have ended. */
+  lingers?: boolean;
+}
+
 /** What a guest is told at run time (design 4.2). Values are arbitrary UTF-8. */
-export interface InstanceConfig {
+export interface InstanceConfig extends Programs {
   schema: 1;
   argv: string[];
   cwd: string;
@@ -101,6 +142,8 @@ export interface InstanceNet {
 
 export type CheckSpec =
   | { kind: 'process' }
+  /** What the monitor in the machine says. */
+  | { kind: 'guest' }
   | { kind: 'port'; port: number; timeout_ms: number }
   | { kind: 'http'; port: number; path: string; timeout_ms: number };
 
@@ -112,6 +155,8 @@ export interface CheckFailure {
   status?: number;
   took_ms: number;
   message: string;
+  /** Where all were looked at: what failed besides. */
+  also?: CheckFailure[];
 }
 
 /** A check that is looked at again and again; with `also`, all must pass, looked at one after the other. */
@@ -126,7 +171,7 @@ export interface WatchSpec {
 export interface HealthSpec {
   /** Must pass once before the instance counts as running. */
   startup: CheckSpec;
-  /** These too, after `startup`. */
+  /** These too, at the same time. */
   startup_also?: CheckSpec[];
   /** How long startup may take; then the instance fails with `start_timeout`. 0: for ever. */
   start_timeout_ms: number;
@@ -138,7 +183,7 @@ export interface HealthSpec {
 }
 
 /** What somebody asks the executor to run. */
-export interface InstanceSpec {
+export interface InstanceSpec extends Programs {
   key: Key;
   owner: Owner;
   /** Shown to people; not unique here. */
@@ -193,6 +238,8 @@ export interface Exit {
   check?: { failure: CheckFailure; attempts: number };
   /** What became of the `result_file` that was asked for. */
   result?: TaskResult;
+  /** Of several programs those that ended by themselves, in that order; `program` counts them as the spec has them. */
+  programs?: { program: number; code: number }[];
 }
 
 /** Content as text, at most 51 200 bytes; or why there is none. */

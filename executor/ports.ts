@@ -4,9 +4,10 @@ import { holdsMachine } from './capacity.js';
 import type { Instance, PortMapping } from './model.js';
 
 /** Instances that hold a host port which `ports` asks for. */
-export function holdersOf(ports: readonly PortMapping[], instances: readonly Instance[]): Instance[] {
+export function holdersOf(ports: readonly PortMapping[], instances: Iterable<Instance>): Instance[] {
+  if (ports.every(({ host_port }) => host_port === 0)) return [];
   const held = (instance: Instance): PortMapping[] => instance.handle?.ports ?? instance.spec.ports;
-  return instances.filter(
+  return [...instances].filter(
     (instance) => holdsMachine(instance) && held(instance).some((other) => ports.some((port) => clash(port, other))),
   );
 }

@@ -5,7 +5,7 @@ import { toUnikError, UnikError } from '../core/errors.js';
 import type { Log } from '../core/log.js';
 import { KeyedQueue } from '../core/queue.js';
 import { chargeFor, lookUp, machineSpec, type Catalogue, type LateEnv, type Parts } from './boot.js';
-import { admit, count, holdsMachine, report, type Capacity } from './capacity.js';
+import { admit, holdsMachine, report, Tally, type Capacity } from './capacity.js';
 import { createLimit } from './console/limit.js';
 import { LOG_LIMITS, openLogs } from './console/logs.js';
 import type { LogLimits } from './console/log-writer.js';
@@ -45,16 +45,15 @@ export function createExecutor(deps: ExecutorDeps): Executor {
   const listeners = new Set<(event: ExecutorEvent) => void>();
   const closed = new AbortController();
   let recovered = false;
-  /** What all instances take together; undefined when one came or went since it was summed up. */
-  let counted: ReturnType<typeof count> | undefined;
+  const tally = new Tally();
   // Everyone who waits for a stop listens to it.
   setMaxListeners(0, closed.signal);
 
-  const list = (): Instance[] =>
-    [...reserved.values(), ...[...lives.values()].map((life) => life.instance)].sort(
-      (a, b) => a.reserved_at - b.reserved_at,
-    );
-  const others = (key: Key): Instance[] => list().filter((instance) => instance.spec.key !== key);
+  function* all(): Generator<Instance> {
+    yield* reserved.values();
+    for (const life of lives.values()) yield life.instance;
+  }
+  const list = (): Instance[] => [...all()].sort((a, b) => a.reserved_at - b.reserved_at);
 
   function announce(type: ExecutorEvent['type'], instance: Instance): void {
     const { key, name, log_id } = instance.spec;
@@ -72,7 +71,7 @@ export function createExecutor(deps: ExecutorDeps): Executor {
     const { spec } = instance;
     // The kernel that was chosen and charged for; a newer one is for the next instance.
     const parts = await lookUp(instance.kernel === undefined ? spec : { ...spec, kernel: instance.kernel }, deps);
-    admit(spec.name, instance.charge, others(spec.key), deps.capacity());
+    admit(spec.name, instance.charge, tally.without(spec.key), deps.capacity());
     signal.throwIfAborted();
     return parts.provider.start(machineSpec(spec, parts, deps.lateEnv), signal);
   }
@@ -85,7 +84,7 @@ export function createExecutor(deps: ExecutorDeps): Executor {
     const { kernelLines } = deps.guests.get(instance.guest ?? 'linux') ?? {};
     const limit = deps.log_bytes_per_s === undefined ? {} : { limit: createLimit(deps.log_bytes_per_s) };
     const changed = (now: Instance): void => {
-      if (!holdsMachine(now)) counted = undefined;
+      if (!holdsMachine(now)) tally.remove(now.spec.key);
       waiters.changed(now);
     };
     const life = new Life(instance, {
@@ -97,7 +96,7 @@ export function createExecutor(deps: ExecutorDeps): Executor {
     });
     lives.set(spec.key, life);
     reserved.delete(spec.key);
-    counted = undefined;
+    tally.set(instance);
     return life;
   }
 
@@ -106,18 +105,18 @@ export function createExecutor(deps: ExecutorDeps): Executor {
     if (lives.has(spec.key) || reserved.has(spec.key)) {
       throw new UnikError('conflict', `instance ${spec.key} exists already`);
     }
-    const holder = holdersOf(spec.ports, list())[0];
+    const holder = holdersOf(spec.ports, all())[0];
     if (holder) {
       const wanted = spec.ports.map((port) => `${port.host_address}:${port.host_port}`).join(', ');
       throw new UnikError('port_taken', `port ${wanted} is taken by ${holder.spec.name}`);
     }
-    admit(spec.name, charge, list(), deps.capacity());
+    admit(spec.name, charge, tally.sum, deps.capacity());
     const instance: Instance = {
       ...{ schema: 1, spec, phase: 'reserved', charge, kernel: parts.kernel.id, guest: parts.guest.name },
       ...{ stop_requested: false, ready: false, ignored_events: 0, reserved_at: clock.now() },
     };
     reserved.set(spec.key, instance);
-    counted = undefined;
+    tally.set(instance);
     return instance;
   }
 
@@ -156,7 +155,7 @@ export function createExecutor(deps: ExecutorDeps): Executor {
       await records.remove(spec.key);
       throw toUnikError(err);
     } finally {
-      if (reserved.delete(spec.key)) counted = undefined;
+      if (reserved.delete(spec.key)) tally.remove(spec.key);
     }
   }
 
@@ -184,7 +183,7 @@ export function createExecutor(deps: ExecutorDeps): Executor {
     if (!life) return;
     await saves.push(key, () => records.remove(key));
     if (!lives.delete(key)) return;
-    counted = undefined;
+    tally.remove(key);
     waiters.removed(key);
     announce('removed', life.instance);
   }
@@ -251,8 +250,7 @@ export function createExecutor(deps: ExecutorDeps): Executor {
     removeLogs: (logId) => logs.remove(logId),
     capacity() {
       const provided = [...providers.values()].map((provider) => provider.overheadMb());
-      counted ??= count(list());
-      return report(counted.used, deps.capacity(), Math.max(0, counted.overhead_mb, ...provided));
+      return report(tally.sum, deps.capacity(), Math.max(0, tally.overhead_mb, ...provided));
     },
     gc,
     async close() {

@@ -14,7 +14,7 @@ import { RootTree, VCAP } from '../executor/images/tree.js';
 import type { Arch } from '../executor/model.js';
 import { buildContext, which } from './build-context.js';
 import { DEFAULT_IGNORE, ignoreRules } from './ignore.js';
-import { buildKernelImage } from './kernel-image.js';
+import { buildKernelImage, readyKernel } from './kernel-image.js';
 import { addLibraries } from './libraries.js';
 import { readPackageJson } from './package-json.js';
 import { plan } from './plan.js';
@@ -78,7 +78,7 @@ export interface BuildOptions {
  */
 export async function buildImage(options: BuildOptions): Promise<StoredImage> {
   const { progress, store, clock = systemClock } = options;
-  const brings = options.guest?.candidates.find((name) => guestNamed(name).ownKernel);
+  const brings = options.guest?.candidates.find((name) => guestNamed(name).ownKernel) ?? readyKernel(options);
   if (brings) return buildKernelImage(brings, options);
   const dir = await checkSource(options.source);
   const scratch = join(options.work, 'tmp', randomBytes(6).toString('hex'));
@@ -238,7 +238,7 @@ async function environmentOf(
 }
 
 /** The commands as they were written: who starts the image compares them with what Cloud Foundry asks for. */
-function commandLabels(commands: Readonly<Record<string, string>>): Record<string, string> {
+export function commandLabels(commands: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(Object.entries(commands).map(([type, line]) => [`command.${type}`, line]));
 }
 

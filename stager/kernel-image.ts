@@ -1,18 +1,21 @@
 import { readFileSync, statSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename, join, posix } from 'node:path';
 import { systemClock } from '../core/clock.js';
 import { UnikError } from '../core/errors.js';
 import { guestNamed } from '../executor/guests/index.js';
 import { isMultiboot } from '../executor/guests/multiboot/header.js';
 import { readSolo5 } from '../executor/guests/solo5/manifest.js';
 import { DEFAULT_PORT } from '../executor/images/base.js';
+import { commandText } from '../executor/images/command-text.js';
 import { kernelImage } from '../executor/images/compose.js';
 import type { StoredImage } from '../executor/images/store.js';
 import type { GuestName } from '../executor/model.js';
-import { hostArch, type BuildOptions } from './build.js';
+import { commandLabels, hostArch, type BuildOptions } from './build.js';
 import { parseCommand } from './command.js';
 import { parseProcfile } from './procfile.js';
-import { folderSource } from './source.js';
+import { folderSource, type SourceTree } from './source.js';
+import { findingLine, judge, refusalOf } from './suitability/judge.js';
+import { TOOLCHAINS } from './toolchains/index.js';
 
 /** What a MirageOS program is told where nothing else is said: the address of its machine. */
 const MIRAGE_ARGUMENTS = ['--ipv4=@ADDRESS@', '--ipv4-gateway=@GATEWAY@'];
@@ -20,25 +23,29 @@ const MIRAGE_ARGUMENTS = ['--ipv4=@ADDRESS@', '--ipv4-gateway=@GATEWAY@'];
 /**
  * An image for a guest whose program is a kernel. The source is that file, or a folder with one such file and maybe a
  * Procfile, whose line `web: KERNEL ARGUMENTS` says what it is told. Throws source_missing, program_missing,
- * arch_mismatch, command_needs_shell.
+ * arch_mismatch, command_needs_shell, and what the suitability check refuses.
  */
 export async function buildKernelImage(guest: GuestName, options: BuildOptions): Promise<StoredImage> {
-  const { store, progress, clock = systemClock } = options;
+  const { store, progress, clock = systemClock, cloudFoundry = false } = options;
   const { file, commands } = findKernel(guest, options.source);
-  const words = commands ?? { web: [basename(file), ...usualArguments(guest, file)] };
-  progress(`Kernel: ${basename(file)}, for the guest ${guest}`);
-  const processes = Object.fromEntries(
-    Object.entries(words).map(([type, argv]) => [
-      type,
-      { argv, cwd: '/', ...(argv.some((word) => word.includes('$')) ? { expand: true } : {}) },
-    ]),
-  );
+  const lines = commands ?? { web: commandText({ argv: [basename(file), ...usualArguments(guest, file)], cwd: '/' }) };
+  progress(`Application: kernel, by what is in ${basename(file)}`);
+  progress(`Guest ${guest}: the application is a kernel of its own`);
+  const processes = Object.fromEntries(Object.entries(lines).map(([type, line]) => [type, processOf(line)]));
+  for (const [type, { argv }] of Object.entries(processes)) progress(`Process ${type}: ${argv.join(' ')}`);
+  const findings = judge({
+    ...{ guest, commands: lines, processes, programs: [], setuid: [], packages: [], hasShell: false },
+    needsWeb: cloudFoundry,
+  });
+  for (const finding of findings) progress(findingLine(finding));
+  const refusal = refusalOf(findings);
+  if (refusal) throw refusal;
   const image = await kernelImage(
     file,
     {
       ...{ guest, abi: guestNamed(guest).abi, arch: hostArch(), processes },
-      ...{ env: { PORT: String(DEFAULT_PORT) }, ports: [DEFAULT_PORT], volumes: [], findings: [] },
-      ...{ created: new Date(clock.now()).toISOString(), labels: options.labels ?? {} },
+      ...{ env: { PORT: String(DEFAULT_PORT) }, ports: [DEFAULT_PORT], volumes: [], findings },
+      ...{ created: new Date(clock.now()).toISOString(), labels: { ...commandLabels(lines), ...options.labels } },
     },
     store,
   );
@@ -47,23 +54,60 @@ export async function buildKernelImage(guest: GuestName, options: BuildOptions):
   return image;
 }
 
-function findKernel(guest: GuestName, source: string): { file: string; commands?: Record<string, string[]> } {
+function processOf(line: string): StoredImage['processes'][string] {
+  const { words, expand } = parseCommand(line);
+  return { argv: words, cwd: '/', ...(expand ? { expand } : {}) };
+}
+
+/**
+ * The guest of an application that is a kernel, where nobody asked for one: the Procfile's `web` names it, or it is the
+ * only one at the top of a folder without the marks of a language. Undefined: it is an application of another kind.
+ */
+export function readyKernel({ source, guest }: Pick<BuildOptions, 'source' | 'guest'>): GuestName | undefined {
+  if (guest?.asked === true || statSync(source, { throwIfNoEntry: false })?.isDirectory() !== true) return undefined;
+  const folder = folderSource(source);
+  const procfile = folder.read('Procfile');
+  const names = procfile === undefined ? kernelsAtTop(folder) : [namedBy(parseProcfile(procfile)['web'] ?? '')];
+  const [name, another] = names;
+  if (name === undefined || another !== undefined || !isMultiboot(folder.head(name, HEAD))) return undefined;
+  return problem('solo5', join(source, name)) === undefined ? 'solo5' : 'multiboot';
+}
+
+/** A multiboot header is in here. */
+const HEAD = 8_192;
+
+function kernelsAtTop(folder: SourceTree): string[] {
+  // Beside the marks of a language it is one of that application's files.
+  const marked = TOOLCHAINS.some((one) => one.name !== 'binary' && one.detect(folder) !== undefined);
+  if (marked) return [];
+  return folder.list('').filter((name) => isMultiboot(folder.head(name, HEAD)));
+}
+
+/** The file that a command starts with. What only a shell understands names none. */
+function namedBy(line: string): string | undefined {
+  try {
+    const inside = posix.normalize(parseCommand(line).words[0] ?? '');
+    return inside.startsWith('..') || posix.isAbsolute(inside) ? undefined : inside;
+  } catch (err) {
+    if (err instanceof UnikError && /^command_(needs_shell|missing)$/.test(err.code)) return undefined;
+    throw err;
+  }
+}
+
+function findKernel(guest: GuestName, source: string): { file: string; commands?: Record<string, string> } {
   const stats = statSync(source, { throwIfNoEntry: false });
   if (!stats) throw new UnikError('source_missing', `no file or folder ${source}`);
   if (stats.isFile()) return { file: checked(guest, source) };
   const folder = folderSource(source);
   const procfile = folder.read('Procfile');
   if (procfile !== undefined) {
-    const lines = Object.entries(parseProcfile(procfile)).map(([type, line]): [string, string[]] => [
-      type,
-      parseCommand(line).words,
-    ]);
-    const program = lines[0]?.[1][0] ?? '';
+    const commands = parseProcfile(procfile);
+    const program = parseCommand(commands['web'] ?? Object.values(commands)[0] ?? '').words[0] ?? '';
     const file = join(source, program);
-    if (dirname(file) !== join(source) && !file.startsWith(`${join(source)}/`)) {
+    if (!file.startsWith(`${join(source)}/`)) {
       throw new UnikError('program_missing', `the Procfile names ${program}, which is outside the folder`);
     }
-    return { file: checked(guest, file), commands: Object.fromEntries(lines) };
+    return { file: checked(guest, file), commands };
   }
   const found = folder
     .list('')

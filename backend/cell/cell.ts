@@ -9,7 +9,10 @@ import { readIdentity, requireHost } from '../../core/tls.js';
 import { Undo } from '../../core/undo.js';
 import type { Messages } from '../../protos/generated.js';
 import type { LogConfig } from './model.js';
+import type { IngressStats } from '../logs/ingress.js';
 import type { Sink } from '../logs/sink.js';
+import { createCellMetrics } from '../metrics/cell-metrics.js';
+import { serveStatus } from '../metrics/status.js';
 import { Reconciler } from '../reconcile/loop.js';
 import type { Convert } from '../reconcile/perform.js';
 import type { Face } from '../rep/face.js';
@@ -28,6 +31,8 @@ export interface CellParts {
   containers: Containers;
   convert: Convert;
   sink: Sink;
+  /** What became of the lines, where there is an agent. */
+  logStats?: () => IngressStats;
   /** Called once, after the first bulk pass: machines and files that no record knows may go. */
   sweep?: () => Promise<void>;
   /** After the containers were closed. */
@@ -104,6 +109,15 @@ export async function startCell({ config, parts, clock, log, signal }: CellDeps)
         if (order) tell(order.logs, 'out', `Cell ${config.cell_id} requesting replacement for instance ${guid}`);
       },
     });
+    if (config.status_addr) {
+      const metrics = createCellMetrics({
+        ...{ containers, clock, logs: () => parts.logStats?.(), routes: () => routes?.stats() },
+        ...{ pending: () => reconciler.pending, isEvacuating: () => reconciler.mode === 'evacuating' },
+      });
+      undo.push('metrics', () => metrics.close());
+      const status = await serveStatus(config.status_addr, metrics);
+      undo.push('status port', () => status.close());
+    }
     const sampler = new Sampler({
       ...{ containers, sink, clock, log },
       interval_ms: config.container_metrics_report_interval,

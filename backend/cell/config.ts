@@ -78,6 +78,8 @@ export const cellSchema = z.strictObject({
   listen_addr: endpoint.prefault('0.0.0.0:1801'),
   /** For the drain script of this host. */
   admin_addr: endpoint.prefault('127.0.0.1:1800'),
+  /** Plain HTTP for Prometheus: `/metrics`. Absent: there is none. */
+  status_addr: endpoint.optional(),
   /** Where routers and Diego reach this cell: CF_INSTANCE_IP. */
   external_address: z.union([z.ipv4(), z.ipv6()]),
   /** Where BBS and auctioneer reach the listening address. Default: the external address. */

@@ -2,7 +2,7 @@
  * The nouns of the cell, between Diego's protocol and the executor. Plain data: all of it survives JSON. Memory and
  * disk are in MB (2^20 bytes), times in milliseconds since the epoch.
  */
-import type { CheckSpec, EgressRule, Phase } from '../../executor/model.js';
+import type { CheckSpec, EgressRule, Joined, Phase } from '../../executor/model.js';
 import type { Action } from '../../stager/actions/model.js';
 
 /** What an auction asks room for (rep `resources.go`: Resource and PlacementConstraint). */
@@ -115,6 +115,15 @@ export interface RunOrder {
    * 0 is a failure too; what is in a `try` never fails.
    */
   wrapped?: ('codependent' | 'try')[];
+  /**
+   * Several programs, where the image was composed at start (design D3): these run, and `launch` says what they have in
+   * common. The environment of each adds to that of the launch.
+   */
+  programs?: Joined<Launch>;
+  /** A program in the machine that says whether the application is well: what checks of kind `guest` ask. */
+  monitor?: Joined<Launch>;
+  /** The machine stays when all programs have ended well: its checks decide (a daemon). */
+  lingers?: boolean;
   /** Lines of the cell at its start: what was asked for and is not done. */
   notices?: string[];
   /**

@@ -89,11 +89,13 @@ export async function makeCellParts(
       return Math.max(0, ...ram) + provider.overheadMb();
     },
   });
+  const context = { ...DEFAULT_CONTEXT, staging: staging !== undefined, programs: config.compose_at_start };
   return {
     ...{ containers, sink },
+    ...(agent ? { logStats: () => agent.stats() } : {}),
     convert: {
-      lrp: (desired, lrp, guid) => lrpOrder(desired, lrp, guid, DEFAULT_CONTEXT),
-      task: (definition, guid) => taskOrder(definition, guid, { ...DEFAULT_CONTEXT, staging: staging !== undefined }),
+      lrp: (desired, lrp, guid) => lrpOrder(desired, lrp, guid, context),
+      task: (definition, guid) => taskOrder(definition, guid, context),
     },
     sweep: async () => {
       const { length } = await executor.gc(owner);

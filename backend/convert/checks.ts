@@ -14,9 +14,13 @@ export interface Checked {
 }
 
 const HEALTH_SOURCE = 'HEALTH';
+const ASK_MS = 1000;
 
-/** A check definition wins over a monitor (executor `transformer.go`); without both there is nothing to wait for. */
-export function healthOf(what: Checked, defaults: CheckDefaults): HealthOrder {
+/**
+ * A check definition wins over a monitor (executor `transformer.go`); without both there is nothing to wait for.
+ * `inside`: the monitor runs in the machine, and is asked.
+ */
+export function healthOf(what: Checked, defaults: CheckDefaults, inside = false): HealthOrder {
   const { check_definition, monitor } = what;
   const frame = { start_timeout_ms: Number(what.start_timeout_ms), startup_interval_ms: defaults.startup_interval_ms };
   if (check_definition) {
@@ -31,11 +35,14 @@ export function healthOf(what: Checked, defaults: CheckDefaults): HealthOrder {
     };
   }
   const runs = monitor ? runsIn(monitor) : [];
-  const startup = unique(runs.flatMap((run) => monitored(run, what.ports, defaults)));
+  const outside = (): CheckSpec[] => unique(runs.flatMap((run) => monitored(run, what.ports, defaults)));
+  const startup: CheckSpec[] = inside ? [{ kind: 'guest' }] : outside();
+  // The machine keeps to the intervals itself; asking it costs nothing.
+  const interval_ms = inside ? ASK_MS : defaults.interval_ms;
   return {
     ...frame,
     startup,
-    liveness: startup.map((check) => ({ check, interval_ms: defaults.interval_ms })),
+    liveness: startup.map((check) => ({ check, interval_ms })),
     readiness: [],
     log_source: runs[0]?.log_source || HEALTH_SOURCE,
   };

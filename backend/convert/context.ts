@@ -5,6 +5,8 @@ export interface ConvertContext {
   /** Instances get a certificate of their own: then `CF_INSTANCE_CERT` and `CF_INSTANCE_KEY` name it. */
   instance_identity: boolean;
   checks: CheckDefaults;
+  /** Images are composed at start: what has no droplet may run several programs, and a monitor beside them. */
+  programs: boolean;
   /** Tasks that stage are carried out on this cell; else they are refused. */
   staging: boolean;
 }
@@ -24,5 +26,6 @@ export const DEFAULT_CONTEXT: ConvertContext = {
   system_certs: false,
   instance_identity: false,
   checks: CHECK_DEFAULTS,
+  programs: false,
   staging: false,
 };

@@ -2,11 +2,12 @@ import type { Exit, Instance } from '../../executor/model.js';
 import type { Download, Outcome, RunOrder } from '../cell/model.js';
 import { checkText, type FailedLook } from './check-text.js';
 import { goDuration } from '../../core/go-format.js';
+import { failureWords } from './joined.js';
 import * as lines from './lines.js';
 
 /** A container whose machine has ended. */
 export interface Ended {
-  order: Pick<RunOrder, 'launch' | 'health' | 'wrapped' | 'timeout_ms' | 'result_file'>;
+  order: Pick<RunOrder, 'launch' | 'programs' | 'health' | 'wrapped' | 'timeout_ms' | 'result_file'>;
   exit: Exit & {
     /** Of `start_timeout` and `unhealthy`: the look that decided it, and which one it was. */
     check?: { failure: FailedLook; attempts: number };
@@ -52,6 +53,7 @@ function failureOf(end: Ended): string | undefined {
     return `Instance never healthy after ${goDuration(order.health.start_timeout_ms)}: ${why}`;
   }
   if (exit.reason === 'unhealthy') return `Instance became unhealthy: ${why}`;
+  if (order.programs && exit.programs) return failureWords(order.programs, exit.programs, suffixOf(exit));
   const code = statusOf(exit);
   const own = code === 0 ? undefined : `${order.launch.log_source}: Exited with status ${code}${suffixOf(exit)}`;
   return (order.wrapped ?? []).reduce<string | undefined>(
@@ -64,11 +66,13 @@ function failureOf(end: Ended): string | undefined {
 export function checkFailure({ exit, order, instance }: Ended): string | undefined {
   if (!exit.check) return undefined;
   const { failure, attempts } = exit.check;
-  const text = checkText(failure, instance.handle?.address ?? '127.0.0.1');
-  if (exit.reason === 'unhealthy') return `Liveness check unsuccessful: ${text}`;
+  const textOf = (look: FailedLook): string => checkText(look, instance.handle?.address ?? '127.0.0.1');
+  if (failure.check.kind === 'guest') return textOf(failure);
+  if (exit.reason === 'unhealthy') return `Liveness check unsuccessful: ${textOf(failure)}`;
   if (exit.reason !== 'start_timeout') return undefined;
   const after = goDuration(order.health.start_timeout_ms);
-  return `Timed out after ${after} (${attempts} attempts) waiting for startup check to succeed: ${text}`;
+  const prefix = `Timed out after ${after} (${attempts} attempts) waiting for startup check to succeed: `;
+  return [failure, ...(failure.also ?? [])].map((look) => `${prefix}${textOf(look)}`).join('; ');
 }
 
 /** The line of the program's own source; undefined when it never ran. */

@@ -1,12 +1,13 @@
 import type { TaskDefinition } from '../../protos/generated.js';
 import type { RunOrder } from '../cell/model.js';
-import { findProgram } from './action.js';
+import { findPrograms } from './action.js';
 import type { ConvertContext } from './context.js';
 import { ofDependencies, ofLayers } from './downloads.js';
 import { egressRules } from './egress.js';
 import { containerEnv } from './env.js';
-import { launchOf, mountedFiles } from './launch.js';
+import { mountedFiles } from './launch.js';
 import { limitsOf, refuseVolumes, telemetryOf } from './order.js';
+import { allPrograms, oneProgram } from './programs.js';
 import { parseRootfs } from './rootfs.js';
 import { isStaging, stagingOrder } from './staging.js';
 import { resolveTags } from './tags.js';
@@ -19,22 +20,25 @@ export function taskOrder(definition: TaskDefinition, guid: string, context: Con
   if (isStaging(definition)) return stagingOrder(definition, guid, context);
   const { log_source, result_file } = definition;
   const { stack, droplet } = parseRootfs(definition.root_fs);
-  const program = findProgram(definition.action, log_source);
-  const { run, timeout_ms, wrapped } = program;
+  const action = findPrograms(definition.action, log_source);
   refuseVolumes(definition.volume_mounts);
   const layers = ofLayers(definition.image_layers, log_source);
   const tags = resolveTags(definition.metric_tags, { guid, index: 0 });
+  const downloads = [
+    ...ofDependencies(definition.cached_dependencies, log_source),
+    ...layers.filter(({ dependency }) => dependency),
+    ...(droplet ? [{ ...droplet, log_source }] : []),
+    ...layers.filter(({ dependency }) => !dependency),
+    ...action.downloads,
+  ];
+  const around = { container: containerEnv(definition, undefined, context) };
+  const several = context.programs && !downloads.some(({ artifact }) => artifact === 'droplet');
+  const { run, ...program } = several ? allPrograms({ action }, around) : oneProgram(action, around);
   return {
     name: guid,
     stack,
-    downloads: [
-      ...ofDependencies(definition.cached_dependencies, log_source),
-      ...layers.filter(({ dependency }) => dependency),
-      ...(droplet ? [{ ...droplet, log_source }] : []),
-      ...layers.filter(({ dependency }) => !dependency),
-      ...program.downloads,
-    ],
-    launch: launchOf(run, { log_source: program.log_source, container: containerEnv(definition, undefined, context) }),
+    downloads,
+    ...program,
     ports: [],
     health: {
       ...{ startup: [], liveness: [], readiness: [], log_source: 'HEALTH' },
@@ -46,8 +50,6 @@ export function taskOrder(definition: TaskDefinition, guid: string, context: Con
     files: mountedFiles([...definition.volume_mounted_files, ...run.volume_mounted_files]),
     organizational_unit: definition.certificate_properties?.organizational_unit ?? [],
     internal_routes: [],
-    wrapped,
     ...(result_file === '' ? {} : { result_file }),
-    ...(timeout_ms === undefined ? {} : { timeout_ms }),
   };
 }

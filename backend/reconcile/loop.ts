@@ -47,6 +47,11 @@ export class Reconciler {
     return this.#mode;
   }
 
+  /** Guids that are looked at now or soon, or of which the BBS has not heard the last word. */
+  get pending(): number {
+    return this.#queue.size + this.#owed.size;
+  }
+
   /** Begins to listen, and to pass every `polling_ms`. What is here already is looked at at once. */
   start(): void {
     const { containers } = this.#options;

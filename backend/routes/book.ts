@@ -53,6 +53,11 @@ export class RouteBook {
     );
   }
 
+  /** Nobody could hear us until now, and routers dropped nothing meanwhile: goodbyes count from here on. */
+  renew({ now, keep_ms }: { now: number; keep_ms: number }): void {
+    for (const goodbye of this.#goodbyes.values()) goodbye.until = now + keep_ms;
+  }
+
   /** Goodbyes that a router may not have heard. */
   goodbyes(now: number): Advert[] {
     for (const [key, { until }] of this.#goodbyes) if (until < now) this.#goodbyes.delete(key);

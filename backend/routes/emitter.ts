@@ -48,6 +48,7 @@ export class RouteEmitter {
   readonly #families: readonly Family[];
   /** Families whose routers have not answered our greeting on this connection. */
   readonly #unanswered = new Set<Family>();
+  #isConnected = false;
   #wake = new AbortController();
   #loops: Promise<void>[] = [];
   #interval_ms = INTERVAL_MS;
@@ -114,7 +115,9 @@ export class RouteEmitter {
   }
 
   #connected(isConnected: boolean): void {
+    this.#isConnected = isConnected;
     if (!isConnected) return;
+    this.#book.renew({ now: this.#options.clock.now(), keep_ms: this.#stale_ms });
     for (const family of this.#families) this.#unanswered.add(family);
     this.#greet();
     this.#registerAll();
@@ -172,6 +175,7 @@ export class RouteEmitter {
   }
 
   #repeatGoodbyes(): void {
+    if (!this.#isConnected) return;
     for (const advert of this.#book.goodbyes(this.#options.clock.now())) this.#say('unregister', advert);
   }
 

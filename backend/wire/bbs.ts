@@ -52,18 +52,20 @@ export interface BbsOptions {
   /** Times a call is made before its failure is told; only for failures of the way, not for what the BBS answers. */
   attempts?: number;
   pause_ms?: number;
+  /** A larger reply is refused. Default 256 MB. */
+  max_reply_bytes?: number;
 }
 
 const MAX_REPLY = 256 * 2 ** 20;
 
 export function createBbs(options: BbsOptions): Bbs {
-  const { url, tls, clock, timeout_ms, attempts = 3, pause_ms = 500 } = options;
+  const { url, tls, clock, timeout_ms, attempts = 3, pause_ms = 500, max_reply_bytes = MAX_REPLY } = options;
   const pool = new Pool(url, {
     connections: 32,
     connect: { ...tls, timeout: timeout_ms },
     headersTimeout: timeout_ms,
     bodyTimeout: timeout_ms,
-    maxResponseSize: MAX_REPLY,
+    maxResponseSize: max_reply_bytes,
   });
 
   async function once(path: string, body: Buffer, { trace, signal }: CallOptions): Promise<Buffer> {

@@ -78,7 +78,7 @@ export interface ConsoleChunk {
 }
 
 /** What is known to have ended a machine. `asked` exits are told apart by the life cycle, not here. */
-export type MachineExit = Pick<Exit, 'reason' | 'code' | 'signal' | 'message' | 'result'>;
+export type MachineExit = Pick<Exit, 'reason' | 'code' | 'signal' | 'message' | 'result' | 'programs'>;
 
 /**
  * Where and how a machine runs. All verbs are idempotent: repeating one after a crash is safe. A provider never
@@ -119,6 +119,10 @@ export interface Provider {
   reaches(handle: MachineHandle, guestPort: number, timeoutMs: number, signal: AbortSignal): Promise<boolean>;
   /** Where an HTTP check reaches this guest port from here, if anywhere. */
   endpoint(handle: MachineHandle, guestPort: number): { host: string; port: number } | undefined;
+  /** Resolves when the application has begun, or never will. Absent: it begins with the machine. */
+  begun?(handle: MachineHandle): Promise<void>;
+  /** What the monitor in the machine said last; undefined: nothing yet. Absent: its machines have none. */
+  monitorPasses?(handle: MachineHandle): Promise<boolean | undefined>;
   /** The best network that machines get here. Absent: the best of `capabilities.network`. */
   chooseNetwork?(): Promise<NetworkChoice>;
   /** Ends our watching; the machines go on. The object is of no use afterwards. */

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { createServer, type AddressInfo } from 'node:net';
 import type { StoredKernel } from '../../executor/kernels/catalogue.js';
-import type { InstanceConfig } from '../../executor/model.js';
+import type { InstanceConfig, ProgramSpec } from '../../executor/model.js';
 import { bootGuest, probeConfig, probeRoot, testKernel, whyNoGuest, type BootOptions } from '../support/guest.js';
 import { pause, type ControlEvent, type RawMachine } from '../support/raw-qemu.js';
 
@@ -142,6 +142,57 @@ describeGuest('the linux guest', () => {
       while (!(await machine.read('out')).includes('ready')) await pause(20);
       await machine.send({ signal: 10 });
       expect(await machine.event('exit')).toEqual({ event: 'exit', code: 138, signal: 10 });
+    });
+  });
+
+  test('several programs are joined as they are told', async () => {
+    const probe = (...argv: string[]): { run: ProgramSpec } => ({ run: { argv: ['/bin/probe', ...argv], env: {} } });
+    const own = { run: { argv: ['/bin/probe', 'env'], env: { A: 'own' } } };
+    const beside = {
+      codependent: [probe('polite'), { serial: [probe('exit', '0'), probe('exit', '3'), probe('args')] }],
+    };
+    const { events, out } = await run([], {
+      argv: ['/bin/none'],
+      env: { A: 'common', B: 'common' },
+      program: { serial: [own, { try: probe('exit', '9') }, { parallel: [probe('exit', '0')] }, beside] },
+    });
+    expect(events.filter(({ event }) => event === 'ended')).toEqual(
+      [
+        [0, 0],
+        [1, 9],
+        [2, 0],
+        [4, 0],
+        [5, 3],
+      ].map(([program, code]) => ({ event: 'ended', program, code })),
+    );
+    // The last was never begun, and the one beside it was asked to end.
+    expect(out).toMatch(/^(A=own|B=common)\0(A=own|B=common)\0(ready\n)?(bye\n)?$/);
+    expect(events.at(-1)).toMatchObject({ event: 'exit', code: 9 });
+  });
+
+  test('a program that cannot be run fails like another, and says why', async () => {
+    const missing = { run: { argv: ['/bin/none'], env: {} } };
+    const { events, err } = await run([], { argv: ['/bin/none'], program: { joined: [missing, missing] } });
+    expect(events.slice(1)).toEqual([
+      { event: 'ended', program: 0, code: 127 },
+      expect.objectContaining({ event: 'started' }),
+      { event: 'exit', code: 127 },
+    ]);
+    expect(err).toMatch(/^\/bin\/none: no such file/);
+  });
+
+  test('the machine of a daemon stays, and its monitor tells when it is well and when no more', async () => {
+    const monitor = { program: { run: { argv: ['/bin/probe', 'once', '/tmp/x'], env: {} } }, startup_ms: 50 };
+    await withMachine({}, async (machine) => {
+      await machine.send(probeConfig(['exit', '0'], { lingers: true, monitor: { ...monitor, interval_ms: 200 } }));
+      const told = async (): Promise<ControlEvent[]> =>
+        (await machine.events()).filter(({ event }) => event === 'monitor');
+      while ((await told()).length < 2) await pause(20);
+      await pause(500);
+      expect(await told()).toEqual([true, false].map((passed) => ({ event: 'monitor', passed })));
+      await machine.send({ stop: { grace_ms: 10_000 } });
+      expect(await machine.event('exit')).toEqual({ event: 'exit', code: 0 });
+      await machine.exited;
     });
   });
 

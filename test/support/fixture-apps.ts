@@ -46,6 +46,19 @@ export function buildBinary(into: string, compiler: 'gcc' | 'musl-gcc'): string 
   return into;
 }
 
+const FREESTANDING =
+  '-m32 -march=i686 -mno-sse -O1 -ffreestanding -fno-pie -no-pie -nostdlib -static -fno-stack-protector ' +
+  '-fno-toplevel-reorder -fno-asynchronous-unwind-tables -Wl,-Ttext=0x100000,--build-id=none';
+
+/** A kernel that is its own application: it answers HTTP; see its source. */
+export function buildKernel(into: string): string {
+  mkdirSync(into, { recursive: true });
+  const options = FREESTANDING.split(' ');
+  execFileSync('gcc', [...options, '-o', join(into, 'kernel'), join(APPS, 'kernel/kernel.c')]);
+  writeFileSync(join(into, 'Procfile'), 'web: ./kernel ip=$CF_INSTANCE_INTERNAL_IP port=$PORT\n');
+  return into;
+}
+
 /** The application that misbehaves when told to: `./behave serve`; see its source. */
 export function buildBehave(into: string): string {
   mkdirSync(into, { recursive: true });

@@ -100,7 +100,7 @@ function checkPort(order: InstanceOrder, image: Image, ports: readonly PortMappi
  * loopback, which `ps` shows as any other.
  */
 function portsForCheck(check: CheckSpec, mode: NetworkMode, ports: readonly PortMapping[]): PortMapping[] {
-  if (check.kind === 'process') return [];
+  if (!('port' in check)) return [];
   const needed = mode === 'isolated' || (mode === 'user' && check.kind === 'http');
   if (!needed || ports.some((p) => p.protocol === 'tcp' && p.guest_port === check.port)) return [];
   return [{ host_address: '127.0.0.1', host_port: 0, guest_port: check.port, protocol: 'tcp' }];

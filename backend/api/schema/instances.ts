@@ -130,7 +130,7 @@ export const instanceSummary = z.strictObject({
 export type InstanceSummary = z.infer<typeof instanceSummary>;
 
 const check = z.strictObject({
-  kind: z.enum(['process', 'port', 'http']),
+  kind: z.enum(['process', 'guest', 'port', 'http']),
   port: port.optional(),
   path: z.string().optional(),
   timeout_ms: z.number().optional(),

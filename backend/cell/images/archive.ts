@@ -23,15 +23,16 @@ export interface ArchiveOptions {
 
 /**
  * Puts what a gzipped tar, a plain tar or a zip holds into the tree. Names decide nothing on this host: one that
- * climbs ends at the tree's root. Devices and pipes are left out. Throws image_truncated, disk_full.
+ * climbs ends at the tree's root. Devices and pipes are left out. Gives the bytes of its files. Throws image_truncated,
+ * disk_full.
  */
-export async function addArchive(tree: RootTree, path: string, options: ArchiveOptions): Promise<void> {
+export async function addArchive(tree: RootTree, path: string, options: ArchiveOptions): Promise<number> {
   const { signal, owner, to } = options;
   tree.folder(inTree(tree, to), 0o755, owner);
   try {
     const kind = await kindOf(path);
-    if (kind === 'zip') await addZip(tree, path, options);
-    else await addTar(tree, createReadStream(path), kind === 'gzip', options);
+    if (kind === 'zip') return await addZip(tree, path, options);
+    return await addTar(tree, createReadStream(path), kind === 'gzip', options);
   } catch (err) {
     signal.throwIfAborted();
     if (err instanceof UnikError || hasCode(err, 'ENOSPC')) throw err;
@@ -50,10 +51,11 @@ async function kindOf(path: string): Promise<'gzip' | 'zip' | 'tar'> {
   }
 }
 
-async function addTar(tree: RootTree, from: Readable, zipped: boolean, options: ArchiveOptions): Promise<void> {
+async function addTar(tree: RootTree, from: Readable, zipped: boolean, options: ArchiveOptions): Promise<number> {
   const tar = extract();
   const { signal, spool, max_bytes } = options;
   const done = pipeline(from, zipped ? createGunzip() : new PassThrough(), limited(max_bytes), tar, { signal });
+  let bytes = 0;
   const read = async (): Promise<void> => {
     let count = 0;
     for await (const entry of tar) {
@@ -62,6 +64,7 @@ async function addTar(tree: RootTree, from: Readable, zipped: boolean, options: 
         const file = join(spool, String(count++));
         await pipeline(entry, createWriteStream(file, { flags: 'wx', mode: 0o600 }));
         putFile(tree, header, file, options);
+        bytes += header.size;
       } else {
         entry.resume();
         putOther(tree, header, options);
@@ -69,6 +72,7 @@ async function addTar(tree: RootTree, from: Readable, zipped: boolean, options: 
     }
   };
   await Promise.all([done, read()]);
+  return bytes;
 }
 
 function putFile(
@@ -94,7 +98,7 @@ function putOther(tree: RootTree, { name, type, mode, linkname }: Header, { to, 
   }
 }
 
-async function addZip(tree: RootTree, path: string, options: ArchiveOptions): Promise<void> {
+async function addZip(tree: RootTree, path: string, options: ArchiveOptions): Promise<number> {
   let left = options.max_bytes;
   for (const [index, { name }] of listZip(path).entries()) {
     options.signal.throwIfAborted();
@@ -107,6 +111,7 @@ async function addZip(tree: RootTree, path: string, options: ArchiveOptions): Pr
     // The directory's modes are not read: what a zip brings may be run.
     putFile(tree, { name, mode: 0o755, size: content.length }, file, options);
   }
+  return options.max_bytes - left;
 }
 
 function limited(max_bytes: number): Transform {

@@ -35,6 +35,12 @@ export interface ComposerDeps {
 const ENV = { PATH: '/usr/local/bin:/usr/bin:/bin', USER: 'vcap', HOME: '/home/vcap' };
 const MAX_BYTES = 8 * 2 ** 30;
 
+interface Made {
+  image: Image;
+  /** What its downloads hold, but for dependencies, which are shared. */
+  bytes: number;
+}
+
 type Arrived = Fetched & { download: Download; digest: string };
 
 /**
@@ -43,7 +49,7 @@ type Arrived = Fetched & { download: Download; digest: string };
  */
 export function createComposer(deps: ComposerDeps): ImageMaker {
   const { store, fetcher, dir } = deps;
-  const work = new SharedWork<Image>();
+  const work = new SharedWork<Made>();
   let based: Promise<BaseTree> | undefined;
   const base = (): Promise<BaseTree> =>
     (based ??= deps.base().catch((err: unknown) => {
@@ -51,16 +57,16 @@ export function createComposer(deps: ComposerDeps): ImageMaker {
       throw err;
     }));
 
-  async function make(key: string, from: BaseTree, archives: readonly Arrived[], signal: AbortSignal): Promise<Image> {
+  async function make(key: string, from: BaseTree, archives: readonly Arrived[], signal: AbortSignal): Promise<Made> {
     const note = join(dir, 'made', `${key}.json`);
     const known = await knownImage(note, store);
-    if (known) return known.found;
+    if (known) return { image: known.found, bytes: known.bytes };
     await mkdir(dir, { recursive: true, mode: 0o700 });
     const scratch = await mkdtemp(join(dir, 'unpack-'));
     try {
-      const image = await compose(from, archives, scratch, deps, signal);
-      await writeJsonFile(note, { image: image.digest, bytes: 0 } satisfies Note);
-      return image;
+      const made = await compose(from, archives, scratch, deps, signal);
+      await writeJsonFile(note, { image: made.image.digest, bytes: made.bytes } satisfies Note);
+      return made;
     } finally {
       await rm(scratch, { recursive: true, force: true });
     }
@@ -69,7 +75,7 @@ export function createComposer(deps: ComposerDeps): ImageMaker {
   return {
     async imageFor(order, listener, signal) {
       const archives: Arrived[] = [];
-      let making: Promise<Image> | undefined;
+      let making: Promise<Made> | undefined;
       try {
         for (const download of order.downloads) {
           listener.begin(download);
@@ -79,11 +85,13 @@ export function createComposer(deps: ComposerDeps): ImageMaker {
         }
         for (const archive of archives) archive.digest = await digestFile(archive.path, signal);
         const from = await base();
-        const parts = archives.map(({ digest, download }) => [digest, download.to]);
+        const parts = archives.map(({ digest, download: { to, dependency } }) => [digest, to, dependency ?? false]);
         const key = createHash('sha256')
           .update(JSON.stringify([from.fingerprint, parts]))
           .digest('hex');
-        return await work.run(key, signal, (enough) => (making = make(key, from, archives, enough)));
+        const { image, bytes } = await work.run(key, signal, (enough) => (making = make(key, from, archives, enough)));
+        checkDisk(order, bytes);
+        return image;
       } catch (err) {
         signal.throwIfAborted();
         if (err instanceof StartFailure) throw err;
@@ -105,13 +113,15 @@ async function compose(
   scratch: string,
   { store, arch, max_bytes = MAX_BYTES }: ComposerDeps,
   signal: AbortSignal,
-): Promise<Image> {
+): Promise<Made> {
   const tree = await from.make();
+  let bytes = 0;
   for (const [index, { path, download }] of archives.entries()) {
     const spool = join(scratch, String(index));
     await mkdir(spool, { mode: 0o700 });
     try {
-      await addArchive(tree, path, { to: download.to, owner: VCAP, spool, max_bytes, signal });
+      const added = await addArchive(tree, path, { to: download.to, owner: VCAP, spool, max_bytes, signal });
+      bytes += download.dependency ? 0 : added;
     } catch (err) {
       signal.throwIfAborted();
       if (!(err instanceof UnikError)) throw err;
@@ -123,7 +133,18 @@ async function compose(
     // A time of its own would make no difference to the digest, and tell nobody anything.
     ...{ created: new Date(0).toISOString(), labels: { shell: '/bin/bash' }, findings: [] },
   };
-  return composeImage(tree, config, store, signal);
+  return { image: await composeImage(tree, config, store, signal), bytes };
+}
+
+/** As if they had been copied into a container: they count against its disk. */
+function checkDisk({ limits: { disk_mb }, downloads }: RunOrder, bytes: number): void {
+  const last = downloads.findLast(({ dependency }) => !dependency);
+  if (!last || disk_mb === 0 || bytes <= disk_mb * 2 ** 20) return;
+  const why = new UnikError(
+    'definition_unsupported',
+    `${Math.ceil(bytes / 2 ** 20)} MB are more than its disk of ${disk_mb} MB`,
+  );
+  throw new StartFailure(copyFailure(last, why.message), why);
 }
 
 /** With the option on, only what is called a droplet is taken for one, and one without an image is composed as well. */

@@ -6,7 +6,7 @@ import type { ImageStore } from '../../../executor/images/store.js';
 /** Which image came out of a droplet, or of some downloads; its time is when it was last used. */
 export interface Note {
   image: string;
-  /** Size of the droplet as it was fetched. */
+  /** Size of the droplet as it was fetched; of downloads, what those hold that count against an order's disk. */
   bytes: number;
 }
 

@@ -1,4 +1,3 @@
-import { setMaxListeners } from 'node:events';
 import { join } from 'node:path';
 import { UnikError } from '../../../core/errors.js';
 import { KeyedQueue } from '../../../core/queue.js';
@@ -9,10 +8,12 @@ import type { Stager } from '../../../stager/staging/stage.js';
 import { Cursors } from '../../logs/cursors.js';
 import type { Change, Containers, ContainerUsage, Room } from '../containers.js';
 import type { Container, NetInfo, Outcome, Reservation, RunOrder } from '../model.js';
+import { Deadlines } from './deadlines.js';
+import { Hints } from './hints.js';
 import { Narrator, type NarratorDeps } from './narrator.js';
+import { Promises } from './promises.js';
 import { ContainerRecords } from './records.js';
-import { admit, roomLeft, totalRoom, type Claim, type Ledger } from './room.js';
-import { claimOf, CONTAINER_LABEL, GRACE_MS } from './spec.js';
+import { CONTAINER_LABEL, GRACE_MS } from './spec.js';
 import { INTERRUPTED, stageIt } from './staging.js';
 import { failureOf, startMachine, type StarterDeps } from './starter.js';
 import { containerOf, endOf, hasChanged, whereOf, type ContainerRecord } from './state.js';
@@ -44,11 +45,10 @@ interface Entry {
   view: Container;
   /** From when its order is known. */
   narrator?: Narrator;
-  /** Calls off what goes on for it: the start, or waiting for its time to be over. */
+  /** Calls off its start. */
   start?: AbortController;
   /** Of a staging task: settles when nothing of it is left on the host. */
   staging?: Promise<void>;
-  timer?: AbortController;
   deleting?: Promise<void>;
   /** Its record is removed and must not come back. */
   gone?: true;
@@ -57,10 +57,9 @@ interface Entry {
 /** The containers of this cell over the executor's machines. `recover` must be called once before anything else. */
 export class CellContainers implements Containers {
   readonly #entries = new Map<string, Entry>();
-  /** Those that may have no machine yet. */
-  readonly #promised = new Set<string>();
-  readonly #listeners = new Set<(guid: string) => void>();
-  readonly #waiters = new Map<string, Set<() => void>>();
+  readonly #promises: Promises;
+  readonly #deadlines: Deadlines;
+  readonly #hints: Hints;
   readonly #records: ContainerRecords;
   readonly #cursors: Cursors;
   readonly #saves = new KeyedQueue();
@@ -68,8 +67,9 @@ export class CellContainers implements Containers {
   #unsubscribe: () => void = () => undefined;
 
   constructor(private readonly deps: ContainersDeps) {
-    // Everyone who waits for an end listens to it.
-    setMaxListeners(0, this.#closed.signal);
+    this.#promises = new Promises(deps.executor, deps.overheadMb);
+    this.#deadlines = new Deadlines(deps.clock);
+    this.#hints = new Hints(this.#closed.signal, deps.log);
     this.#records = new ContainerRecords(join(deps.home, 'containers'), deps.log);
     this.#cursors = new Cursors(join(deps.home, 'containers.cursors.json'), deps.clock, deps.log);
   }
@@ -101,12 +101,12 @@ export class CellContainers implements Containers {
     const { guid, demand } = reservation;
     checkedName('guid', guid);
     if (this.#entries.has(guid)) throw new UnikError('name_in_use', `container ${guid} exists already`);
-    admit(guid, claimOf(demand), this.#ledger());
+    this.#promises.check(guid, demand);
     const record: ContainerRecord = { schema: 1, reservation, reserved_at: this.deps.clock.now(), stopped: false };
     const entry = this.#add(record);
     this.#saveIfKept(entry);
     this.#expireLater(entry);
-    this.#notify(guid);
+    this.#hints.tell(guid);
   }
 
   run(guid: string, order: RunOrder): void {
@@ -117,7 +117,7 @@ export class CellContainers implements Containers {
     }
     entry.record = { ...entry.record, order };
     entry.narrator = this.#narratorFor(guid, order);
-    entry.timer?.abort();
+    this.#deadlines.clear(guid);
     this.#refresh(guid);
     this.#begin(entry, order);
   }
@@ -136,7 +136,7 @@ export class CellContainers implements Containers {
     entry.narrator?.renew(next);
     this.#saveSoon(entry);
     this.#refresh(guid);
-    this.#notify(guid);
+    this.#hints.tell(guid);
   }
 
   stop(guid: string): void {
@@ -147,7 +147,7 @@ export class CellContainers implements Containers {
     entry.record = { ...record, stopped: true };
     this.#saveSoon(entry);
     if (view.state === 'reserved') {
-      entry.timer?.abort();
+      this.#deadlines.clear(guid);
       this.#complete(entry, this.#unstarted());
       return;
     }
@@ -170,13 +170,11 @@ export class CellContainers implements Containers {
   }
 
   subscribe(listener: (guid: string) => void): () => void {
-    this.#listeners.add(listener);
-    return () => void this.#listeners.delete(listener);
+    return this.#hints.subscribe(listener);
   }
 
   room(): { total: Room; available: Room } {
-    const ledger = this.#ledger();
-    return { total: totalRoom(ledger), available: roomLeft(ledger) };
+    return this.#promises.room();
   }
 
   async usage(guid: string): Promise<ContainerUsage | undefined> {
@@ -208,9 +206,9 @@ export class CellContainers implements Containers {
     this.#unsubscribe();
     this.#closed.abort(new Error('unik is closing'));
     const entries = [...this.#entries.values()];
-    for (const { start, timer, narrator } of entries) {
+    this.#deadlines.clearAll();
+    for (const { start, narrator } of entries) {
       start?.abort(new Error('unik is closing'));
-      timer?.abort();
       narrator?.close();
     }
     await Promise.all(entries.map(async ({ narrator, staging }) => [await narrator?.done(), await staging]));
@@ -227,9 +225,10 @@ export class CellContainers implements Containers {
 
   #add(record: ContainerRecord): Entry {
     const entry: Entry = { record, view: this.#viewOf(record) };
-    if (record.order) entry.narrator = this.#narratorFor(record.reservation.guid, record.order);
-    this.#entries.set(record.reservation.guid, entry);
-    this.#promised.add(record.reservation.guid);
+    const { guid, demand } = record.reservation;
+    if (record.order) entry.narrator = this.#narratorFor(guid, record.order);
+    this.#entries.set(guid, entry);
+    if (entry.view.state !== 'completed') this.#promises.make(guid, demand);
     return entry;
   }
 
@@ -239,18 +238,6 @@ export class CellContainers implements Containers {
       outcome: (end) => words.outcome(end),
       address,
     });
-  }
-
-  #ledger(): Ledger {
-    const { executor, overheadMb } = this.deps;
-    const claims: Claim[] = [];
-    for (const guid of this.#promised) {
-      const entry = this.#entries.get(guid);
-      // From its first moment the executor counts an instance itself.
-      if (!entry || entry.view.state === 'completed' || executor.get(guid)) this.#promised.delete(guid);
-      else claims.push(claimOf(entry.record.reservation.demand));
-    }
-    return { report: executor.capacity(), claims, overheadMb };
   }
 
   #narratorFor(guid: string, order: RunOrder): Narrator {
@@ -268,19 +255,11 @@ export class CellContainers implements Containers {
     entry.narrator?.progress(before, now, this.deps.executor.get(guid));
     if (!hasChanged(before, now)) return;
     if (now.state === 'running') this.#endInTime(entry);
-    if (now.state === 'completed') entry.timer?.abort();
-    this.#notify(guid);
-  }
-
-  #notify(guid: string): void {
-    for (const wake of [...(this.#waiters.get(guid) ?? [])]) wake();
-    for (const listener of this.#listeners) {
-      try {
-        listener(guid);
-      } catch (err) {
-        this.deps.log.error({ err }, 'containers.listener-failed');
-      }
+    if (now.state === 'completed') {
+      this.#deadlines.clear(guid);
+      this.#promises.release(guid);
     }
+    this.#hints.tell(guid);
   }
 
   /** Goes on where the last process left off. */
@@ -395,7 +374,7 @@ export class CellContainers implements Containers {
     const { words } = this.deps;
     const { guid } = entry.record.reservation;
     this.stop(guid);
-    await this.#completed(guid);
+    await this.#hints.until(guid, () => (this.#entries.get(guid)?.view.state ?? 'completed') === 'completed');
     await entry.narrator?.done();
     this.#closed.signal.throwIfAborted();
     const { narrator } = entry;
@@ -411,8 +390,9 @@ export class CellContainers implements Containers {
     }
     narrator?.cell(words.destroyed(guid));
     this.#entries.delete(guid);
+    this.#promises.release(guid);
     this.#cursors.forget(guid);
-    this.#notify(guid);
+    this.#hints.tell(guid);
   }
 
   async #clearAway(guid: string): Promise<void> {
@@ -421,30 +401,9 @@ export class CellContainers implements Containers {
     await executor.removeLogs(guid);
   }
 
-  /** Resolves when it is; rejects when we close. */
-  #completed(guid: string): Promise<void> {
-    const { signal } = this.#closed;
-    return new Promise((resolve, reject) => {
-      const waiting = this.#waiters.get(guid) ?? new Set();
-      this.#waiters.set(guid, waiting);
-      const look = (): void => {
-        const state = this.#entries.get(guid)?.view.state;
-        if (state !== undefined && state !== 'completed' && !signal.aborted) return;
-        waiting.delete(look);
-        if (waiting.size === 0) this.#waiters.delete(guid);
-        signal.removeEventListener('abort', look);
-        if (signal.aborted) reject(signal.reason as Error);
-        else resolve();
-      };
-      waiting.add(look);
-      signal.addEventListener('abort', look);
-      look();
-    });
-  }
-
   #expireLater(entry: Entry): void {
     const { reservation, reserved_at } = entry.record;
-    this.#after(entry, reserved_at + (this.deps.reserved_ms ?? RESERVED_MS), () => {
+    this.#deadlines.set(reservation.guid, reserved_at + (this.deps.reserved_ms ?? RESERVED_MS), () => {
       if (entry.view.state !== 'reserved') return;
       this.deps.log.warn({ guid: reservation.guid }, 'container.expired');
       this.#complete(entry, { failed: true, reason: this.deps.words.expired, retryable: false });
@@ -457,20 +416,12 @@ export class CellContainers implements Containers {
     const { running_at } = entry.view;
     if (limit === 0 || running_at === undefined) return;
     const { guid } = entry.record.reservation;
-    this.#after(entry, running_at + limit, () => {
+    this.#deadlines.set(guid, running_at + limit, () => {
       if (entry.view.state === 'completed' || entry.record.stopped) return;
       entry.record = { ...entry.record, timed_out: true };
       this.#saveSoon(entry);
       this.#halt(guid);
     });
-  }
-
-  #after(entry: Entry, at: number, what: () => void): void {
-    const { clock } = this.deps;
-    const timer = new AbortController();
-    entry.timer?.abort();
-    entry.timer = timer;
-    clock.sleep(Math.max(0, at - clock.now()), timer.signal).then(what, () => undefined);
   }
 
   /** Most reservations are taken into use at once, and saved then. */

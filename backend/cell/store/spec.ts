@@ -6,10 +6,12 @@ import type {
   NetworkSpec,
   Owner,
   PortMapping,
+  ProgramSpec,
   ProviderName,
   WatchSpec,
 } from '../../../executor/model.js';
-import type { Demand, HealthOrder, RunOrder } from '../model.js';
+import { mapLeaves } from '../../convert/joined.js';
+import type { Demand, HealthOrder, Launch, RunOrder } from '../model.js';
 import { argvOf } from './command.js';
 
 /** What every machine of this cell has in common. */
@@ -28,6 +30,10 @@ export const GRACE_MS = 10_000;
 /** For those who ask for no limit, as Diego lets them. */
 const UNLIMITED = { memory_mb: 256, disk_mb: 1024 };
 const ROOT_UID = 0;
+/** Of vcap, the guest's own. */
+const APP_UID = 2000;
+/** Between a monitor's looks: Diego's `unhealthy_monitoring_interval` is half a second, and a machine is slower. */
+const MONITOR = { startup_ms: 1000, interval_ms: 30_000 };
 
 /** What an auction's demand takes of this cell; 0 stands for no limit there and for a usual amount here. */
 export function claimOf({ memory_mb, disk_mb }: Pick<Demand, 'memory_mb' | 'disk_mb'>): {
@@ -46,6 +52,13 @@ export function specOf(
   const { launch, limits } = order;
   const { env, ...argv } = argvOf(launch, image);
   const { mode, dns, deny } = cell.network;
+  const programOf = (own: Launch): ProgramSpec => {
+    const { argv: words = [], cwd, env: assigned } = argvOf(own, image);
+    return {
+      ...{ argv: words, ...(cwd === undefined ? {} : { cwd }), env: { ...Object.fromEntries(own.env), ...assigned } },
+      ...(own.user === 'root' ? { uid: ROOT_UID } : own.user === launch.user ? {} : { uid: APP_UID }),
+    };
+  };
   return {
     ...{ key: guid, owner: cell.owner, name: order.name, provider: cell.provider, image: image.digest, ...argv },
     env: { ...Object.fromEntries(launch.env), ...env },
@@ -54,6 +67,9 @@ export function specOf(
     ...(launch.user === 'root' ? { uid: ROOT_UID } : {}),
     ...(limits.nofile ? { nofile: limits.nofile } : {}),
     ...(limits.max_pids ? { max_pids: limits.max_pids } : {}),
+    ...(order.programs ? { program: mapLeaves(order.programs, programOf) } : {}),
+    ...(order.monitor ? { monitor: { program: mapLeaves(order.monitor, programOf), ...MONITOR } } : {}),
+    ...(order.lingers ? { lingers: true } : {}),
     hostname: guid,
     limits: { ...claimOf(demand), cpus: 1 },
     ports: portsOf(order, cell),
@@ -72,7 +88,7 @@ export function specOf(
 function portsOf({ ports, health }: RunOrder, { publish_address, network }: CellTraits): PortMapping[] {
   const mapping = (host_address: string) => (guest_port: number) =>
     ({ host_address, host_port: 0, guest_port, protocol: 'tcp' }) as const;
-  const asked = checksOf(health).flatMap((check) => (check.kind === 'process' ? [] : [check.port]));
+  const asked = checksOf(health).flatMap((check) => ('port' in check ? [check.port] : []));
   const unpublished = network.mode === 'tap' ? [] : [...new Set(asked)].filter((port) => !ports.includes(port));
   return [...[...new Set(ports)].map(mapping(publish_address)), ...unpublished.map(mapping('127.0.0.1'))];
 }

@@ -13,6 +13,8 @@ const eventSchema = z.discriminatedUnion('event', [
   z.object({ event: z.literal('waiting') }),
   z.object({ event: z.literal('started') }),
   z.object({ event: z.literal('oom') }),
+  z.object({ event: z.literal('ended'), program: z.number().int(), code: z.number().int() }),
+  z.object({ event: z.literal('monitor'), passed: z.boolean() }),
   z.object({ event: z.literal('result'), base64: z.base64().optional(), error: z.string().optional() }),
   z.object({ event: z.literal('exit'), code: z.number().int(), signal: z.number().int().optional() }),
   z.object({ event: z.literal('failed'), code: z.number().int(), message: z.string() }),
@@ -77,6 +79,7 @@ export function exitOf(facts: EndFacts): MachineExit {
       code: exit.code,
       ...(signal === undefined ? {} : { signal }),
       ...resultOf(events),
+      ...programsOf(events),
       message: oom ? 'out of memory' : `the application ended ${how}`,
     };
   }
@@ -116,6 +119,18 @@ function resultOf(events: readonly ControlEvent[]): Pick<MachineExit, 'result'> 
   if (!told) return {};
   if (told.base64 === undefined) return { result: { error: told.error ?? 'it did not arrive' } };
   return { result: { content: Buffer.from(told.base64, 'base64').toString('utf8') } };
+}
+
+function programsOf(events: readonly ControlEvent[]): Pick<MachineExit, 'programs'> {
+  const programs = events.flatMap((event) =>
+    event.event === 'ended' ? [{ program: event.program, code: event.code }] : [],
+  );
+  return programs.length === 0 ? {} : { programs };
+}
+
+/** What the monitor said last. */
+export function monitorOf(events: readonly ControlEvent[]): boolean | undefined {
+  return events.findLast((event) => event.event === 'monitor')?.passed;
 }
 
 function signalName(number: number | undefined): string | undefined {

@@ -24,6 +24,8 @@ export class LiveMachine {
   readonly ended: Promise<void>;
   /** Resolves once QEMU answers on its event socket. */
   readonly up: Promise<void>;
+  /** Resolves once the guest has taken its config, or never will. */
+  readonly taken: Promise<void>;
   #isUp: () => void = () => undefined;
   #shutdown: string | undefined;
   /** What the console told. */
@@ -42,7 +44,7 @@ export class LiveMachine {
     this.up = new Promise((resolve) => (this.#isUp = resolve));
     this.ended = this.#watch();
     this.ended.catch(() => undefined);
-    void (this.#channel === 'virtio-serial' ? this.#deliver() : this.#giveCommandLine());
+    this.taken = this.#channel === 'virtio-serial' ? this.#deliver() : this.#giveCommandLine();
     if (this.#signs.some(({ cut }) => cut)) void this.#watchConsole();
   }
 

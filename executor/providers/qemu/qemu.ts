@@ -24,6 +24,7 @@ import { choosePorts, freeSlot } from './allocate.js';
 import { claimSlot } from './claim.js';
 import { FILES, qemuArgs, TRANSLATION_BUFFER_MB, type Accelerator } from './args.js';
 import { tail } from './console.js';
+import { monitorOf, readControl } from './control.js';
 import { layOut, writeNetFiles } from './files.js';
 import { homeTag, hostAddresses, routedRanges, slotIsUnrouted, uidBase } from './host.js';
 import { launch, launchLog, type Device } from './launch.js';
@@ -169,6 +170,17 @@ export class QemuProvider implements Provider {
     if (!live || signal.aborted || !(await isAlive(live.record.qemu))) return false;
     const { record, folder } = live;
     return this.#networks[record.mode].reaches(record, folder, guestPort, timeoutMs, signal);
+  }
+
+  async begun(handle: MachineHandle): Promise<void> {
+    await (
+      await this.#liveOf(handle)
+    )?.taken;
+  }
+
+  async monitorPasses(handle: MachineHandle): Promise<boolean | undefined> {
+    const live = await this.#liveOf(handle);
+    return live && monitorOf(await readControl(live.folder));
   }
 
   endpoint(handle: MachineHandle, guestPort: number): { host: string; port: number } | undefined {

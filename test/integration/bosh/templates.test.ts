@@ -169,7 +169,8 @@ describe('config/cell.json', () => {
         'loggregator.cert': 'C',
         'loggregator.key': 'K',
       },
-      ...{ 'unik.staging': {}, 'unik.compose_base': '/x' },
+      ...{ 'unik.staging': {}, 'unik.compose_base': '/x', 'unik.status_addr': '127.0.0.1:1802' },
+      'unik.routes': { emitter: 'external' },
     });
     const known = Object.keys(cellSchema.shape);
     expect(Object.keys(everything).filter((key) => !known.includes(key))).toEqual([]);

@@ -86,7 +86,7 @@ describe('finalize', () => {
     expect(fs.statSync(join(own, 'unik/image', image.root.file)).size).toBe(image.root.bytes);
     expect(fs.readdirSync(join(own, 'unik'))).toEqual(['image']);
     expect(output).toMatch(/^-----> UniK buildpack \d/);
-    expect(output).toMatch(/^ {7}Guest linux: it runs any Linux program/m);
+    expect(output).toMatch(/^ {7}Guest linux: smallest first of those with a kernel here: linux$/m);
     expect(output).toMatch(/^-----> Application: node, by Procfile: node$/m);
     expect(output).toMatch(/^ {7}Process web: /m);
     expect(output).toContain(`-----> Image ${image.digest.slice(0, 19)}`);
@@ -168,7 +168,7 @@ describe('finalize', () => {
       { 'server.js': '1' },
       { UNIK_GUEST: 'unikraft' },
       'guest_unsupported',
-      /offered: linux/,
+      /kernels for: linux/,
     ],
     ['a stack of containers', { 'server.js': '1' }, { CF_STACK: 'cflinuxfs4' }, 'stack_unsuitable', /-s unik/],
     ['an unknown language', { 'notes.txt': 'x' }, {}, 'language_unknown', /fix: Add index\.html/],

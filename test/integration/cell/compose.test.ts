@@ -148,6 +148,22 @@ describe('an image made at start', () => {
     expect(held).toBe(0);
   });
 
+  test('what is copied in counts against the disk, what is shared does not', async () => {
+    archives['b'] = gzipSync(await aTar({ name: 'big', content: 'x'.repeat(3 * 2 ** 20) }));
+    const on = (disk_mb: number, from: Download): ReturnType<typeof anOrder> =>
+      anOrder({ downloads: [download('a'), from], limits: { memory_mb: 64, disk_mb, cpu_weight: 1 } });
+    const image = await composer.imageFor(on(4, download('b')), quiet, never());
+    for (const disk_mb of [2, 1]) {
+      await expect(composer.imageFor(on(disk_mb, download('b')), quiet, never())).rejects.toThrow(
+        /^Copying the download into the container failed: 4 MB are more than its disk/,
+      );
+    }
+    expect(await composer.imageFor(on(0, download('b')), quiet, never())).toEqual(image);
+    const shared = { ...download('b'), dependency: true };
+    expect((await composer.imageFor(on(2, shared), quiet, never())).digest).toBe(image.digest);
+    expect(held).toBe(0);
+  });
+
   test('droplets with an image go before; others are composed', async () => {
     const both = composingWhereNeeded(droplets, composer);
     archives['droplet'] = gzipSync(await aTar({ name: './app/run', content: 'x' }));

@@ -125,6 +125,45 @@ describe('an instance', () => {
     expect(exit?.message).toContain('not up within 50 ms: nothing took a connection on port 8080');
   });
 
+  test("its machine's boot is not part of the time it has to come up", async () => {
+    let begin = (): void => undefined;
+    const begun = new Promise<void>((resolve) => (begin = resolve));
+    bench.provider.begun = () => begun;
+    const health = { startup: port, start_timeout_ms: 50, startup_interval_ms: 10 };
+    const deaf = { ports: [published()], env: { FAKE_DEAF: '1' } };
+    const { spec } = await bench.executor.run(aSpec({ ...deaf, health }));
+    await bench.executor.until(spec.key, is('created'), never());
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(bench.executor.get(spec.key)).toMatchObject({ phase: 'created' });
+    expect(bench.executor.get(spec.key)).not.toHaveProperty('ending');
+    begin();
+    const { exit } = await bench.executor.until(spec.key, over, never());
+    expect(exit).toMatchObject({ reason: 'start_timeout' });
+  });
+
+  test('a monitor in the machine decides: nothing said yet is no success', async () => {
+    const said: (boolean | undefined)[] = [undefined, undefined, true];
+    bench.provider.monitorPasses = async () => (said.length > 1 ? said.shift() : said[0]);
+    const startup = { kind: 'guest' } as const;
+    const liveness = { check: startup, interval_ms: 10, failures: 1 };
+    const health = { startup, start_timeout_ms: 0, startup_interval_ms: 10, liveness };
+    const { spec } = await running({ health });
+    said.push(false);
+    const { exit } = await bench.executor.until(spec.key, over, never());
+    expect(exit).toMatchObject({ reason: 'unhealthy', check: { failure: { check: startup, why: 'failed' } } });
+  });
+
+  test('what failed at its start is told of every check', async () => {
+    const health = {
+      startup: port,
+      startup_also: [{ ...port, port: 9090 }],
+      start_timeout_ms: 20,
+      startup_interval_ms: 10,
+    };
+    const { exit } = await ended({ ports: [published()], env: { FAKE_DEAF: '1' }, health });
+    expect(exit?.check?.failure).toMatchObject({ check: { port: 8080 }, also: [{ check: { port: 9090 } }] });
+  });
+
   test('is ready when its readiness check passes, and ended when its liveness check fails', async () => {
     const startup = { kind: 'process' as const };
     const readiness = { check: port, interval_ms: 10, failures: 1 };

@@ -2,40 +2,27 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { behaveDroplet, serveBlobs, type Blobs } from '../../support/cell/bits.js';
-import { startCell, type Cell } from '../../support/cell/cell.js';
-import { controlOf, guidOf, indexOf, urlOf, type Control } from '../../support/cell/control.js';
+import type { Blobs } from '../../support/cell/bits.js';
+import { guidOf, indexOf, urlOf, type Control } from '../../support/cell/control.js';
 import type { Droplet } from '../../support/cell/desired.js';
-import { startRealDiego, type RealDiego } from '../../support/diego/real.js';
+import { layGround, type Ground } from '../../support/cell/ground.js';
+import type { RealDiego } from '../../support/diego/real.js';
 import { describePeer } from '../../support/peers.js';
-import { fetchUntil200, makeUnik, processesOf, until, type Unik } from '../../support/unik.js';
+import { fetchUntil200, processesOf, until, type Unik } from '../../support/unik.js';
 
 describePeer('unikernels under the real Diego', ['postgres', 'locket', 'bbs', 'auctioneer'], () => {
+  let ground: Ground;
   let diego: RealDiego;
   let unik: Unik;
   let blobs: Blobs;
   let droplet: Droplet;
-  let cell: Cell;
   let control: Control;
 
   beforeAll(async () => {
-    unik = await makeUnik();
-    blobs = await serveBlobs();
-    droplet = blobs.add('behave.tgz', await behaveDroplet(unik));
-    await unik(['down']);
-    diego = await startRealDiego();
-    control = await controlOf(diego);
-    cell = await startCell({ diego, home: unik.home, cell_id: 'cell-a' });
-    // Extra and orphaned instances are only retired where their domain is fresh.
-    await control.bbs.call('upsert_domain', { domain: 'cf-apps', ttl: 0 });
+    ground = await layGround();
+    ({ diego, unik, blobs, droplet, control } = ground);
   }, 240_000);
-  afterAll(async () => {
-    await cell.close();
-    await control.close();
-    await diego.close();
-    blobs.close();
-    await unik.close();
-  }, 60_000);
+  afterAll(() => ground.close(), 60_000);
 
   const machines = async (): Promise<number> =>
     (await processesOf(unik.home)).filter((line) => /qemu-system|unik-/.test(line)).length;

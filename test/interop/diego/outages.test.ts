@@ -4,43 +4,31 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { behaveDroplet, serveBlobs, type Blobs } from '../../support/cell/bits.js';
 import { startCell, type Cell } from '../../support/cell/cell.js';
-import { controlOf, guidOf, urlOf, type Control } from '../../support/cell/control.js';
+import { guidOf, urlOf, type Control } from '../../support/cell/control.js';
 import type { Droplet } from '../../support/cell/desired.js';
+import { layGround, type Ground } from '../../support/cell/ground.js';
 import type { Component } from '../../support/diego/diego.js';
-import { startRealDiego, type RealDiego } from '../../support/diego/real.js';
+import type { RealDiego } from '../../support/diego/real.js';
 import { describePeer } from '../../support/peers.js';
-import { fetchUntil200, makeUnik, processesOf, until, type Unik } from '../../support/unik.js';
+import { fetchUntil200, processesOf, until, type Unik } from '../../support/unik.js';
 
 /** A foundation's outage is a minute: test/interop/long/outages.test.ts has that length. */
 const OUTAGE_MS = Number(process.env['UNIK_OUTAGE_MS'] ?? 8_000);
 
 describePeer('a cell through outages', ['postgres', 'locket', 'bbs', 'auctioneer'], () => {
+  let ground: Ground;
   let diego: RealDiego;
   let unik: Unik;
-  let blobs: Blobs;
   let droplet: Droplet;
   let cell: Cell;
   let control: Control;
 
   beforeAll(async () => {
-    unik = await makeUnik();
-    blobs = await serveBlobs();
-    droplet = blobs.add('behave.tgz', await behaveDroplet(unik));
-    await unik(['down']);
-    diego = await startRealDiego();
-    control = await controlOf(diego);
-    cell = await startCell({ diego, home: unik.home, cell_id: 'cell-a' });
-    await control.bbs.call('upsert_domain', { domain: 'cf-apps', ttl: 0 });
+    ground = await layGround();
+    ({ diego, unik, droplet, cell, control } = ground);
   }, 240_000);
-  afterAll(async () => {
-    await cell.close();
-    await control.close();
-    await diego.close();
-    blobs.close();
-    await unik.close();
-  }, 60_000);
+  afterAll(() => ground.close(), 60_000);
   afterEach(async () => {
     for (const { process_guid } of (await control.bbs.call('desired_lrps', {})).desired_lrps) {
       await control.remove(process_guid);
@@ -126,7 +114,7 @@ describePeer('a cell through outages', ['postgres', 'locket', 'bbs', 'auctioneer
       await other?.close();
       await rm(home, { recursive: true, force: true });
       await cell.close();
-      cell = await startCell({ diego, home: unik.home, cell_id: 'cell-a' });
+      ground.cell = cell = await startCell({ diego, home: unik.home, cell_id: 'cell-a' });
     }
   }, 300_000);
 });

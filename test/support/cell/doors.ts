@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { noLog } from '../../../core/log.js';
 import { readIdentity, type TlsIdentity } from '../../../core/tls.js';
 import type { CellFacts, Face, Sample } from '../../../backend/rep/face.js';
-import { ADMIN_ROUTES, NETWORK_ROUTES, serve, type Served } from '../../../backend/rep/server.js';
+import { ADMIN_ROUTES, NETWORK_ROUTES, serve, type Patience, type Served } from '../../../backend/rep/server.js';
 import type { CertFiles, Pair } from '../diego/certs.js';
 import { FakeContainers } from './fake-containers.js';
 
@@ -12,6 +12,9 @@ export const FACTS: CellFacts = {
   ...{ cell_id: 'cell-a', rep_url: 'https://127.0.0.1:1801', zone: 'z1', stacks: ['unik', 'mystack'] },
   ...{ placement_tags: [], optional_placement_tags: ['tag-1'] },
 };
+
+/** Short enough to be waited for. */
+const PATIENCE: Patience = { header_ms: 500, request_ms: 1_000 };
 
 export interface Doors {
   face: Face;
@@ -25,7 +28,7 @@ export interface Doors {
   close(): Promise<void>;
 }
 
-export async function openDoors(certs: CertFiles): Promise<Doors> {
+export async function openDoors(certs: CertFiles, patience: Patience = PATIENCE): Promise<Doors> {
   const tls = await readIdentity({ ca_file: certs.ca, cert_file: certs.cert, key_file: certs.key }, 'tls');
   const containers = new FakeContainers();
   let made = 0;
@@ -38,7 +41,6 @@ export async function openDoors(certs: CertFiles): Promise<Doors> {
     newGuid: () => `guid-${++made}`,
     samples: () => doors.samples,
   };
-  const patience = { header_ms: 500, request_ms: 1_000 };
   const at = { face, tls, host: '127.0.0.1', port: 0, patience };
   const [network, admin] = await Promise.all([
     serve({ ...at, routes: NETWORK_ROUTES }),

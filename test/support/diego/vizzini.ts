@@ -18,10 +18,12 @@ export interface VizziniOptions {
   /** Regular expressions over a spec's full text: only these, and never those. */
   focus?: readonly string[];
   skip?: readonly string[];
+  /** Names that lead to an address for the suite, and for nobody else. */
+  hosts?: Readonly<Record<string, string>>;
   /** Default `preloaded:unik`. */
   rootfs?: string;
   max_task_retries?: number;
-  /** How long one expectation waits. Default 60 s: a machine boots slower than a container. */
+  /** How long one expectation waits. Default 2 min: a machine boots slower than a container. */
   eventually_ms?: number;
   /** Of the whole run. Default 30 min. */
   timeout_ms?: number;
@@ -38,7 +40,7 @@ export interface VizziniSpec {
 }
 
 /**
- * Runs Diego's acceptance suite against a Diego and its cells; the specs that ran, in order. The app its specs download
+ * Runs Diego's acceptance suite against a Diego and its cells; all its specs, in order. Needs root. The app its specs download
  * (peer `grace`, a static program) is served on loopback meanwhile. Throws when the suite gave no report.
  */
 export async function runVizzini(options: VizziniOptions): Promise<VizziniSpec[]> {
@@ -48,7 +50,7 @@ export async function runVizzini(options: VizziniOptions): Promise<VizziniSpec[]
     const config = join(dir, 'config.json');
     await writeFile(config, JSON.stringify(vizziniConfig(options, grace)));
     const report = join(dir, 'report.json');
-    const { eventually_ms = 60_000, timeout_ms = 1_800_000 } = options;
+    const { eventually_ms = 120_000, timeout_ms = 1_800_000 } = options;
     const args = [
       '-ginkgo.no-color',
       `-ginkgo.json-report=${report}`,
@@ -57,7 +59,13 @@ export async function runVizzini(options: VizziniOptions): Promise<VizziniSpec[]
       ...(options.focus ?? []).map((text) => `-ginkgo.focus=${text}`),
       ...(options.skip ?? []).map((text) => `-ginkgo.skip=${text}`),
     ];
-    const done = await execa('setpriv', ['--pdeathsig', 'SIGKILL', '--', peer('vizzini.test'), ...args], {
+    const hosts = join(dir, 'hosts');
+    const names = Object.entries({ localhost: '127.0.0.1', ...options.hosts });
+    await writeFile(hosts, names.map(([name, address]) => `${address} ${name}\n`).join(''));
+    const program = ['--pdeathsig', 'SIGKILL', '--', peer('vizzini.test'), ...args];
+    // A hosts file of its own, in a mount namespace of its own.
+    const inside = ['--mount', 'sh', '-c', 'mount --bind "$0" /etc/hosts && exec setpriv "$@"', hosts, ...program];
+    const done = await execa('unshare', inside, {
       cwd: dir,
       env: {
         VIZZINI_CONFIG_PATH: config,

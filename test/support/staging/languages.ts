@@ -1,7 +1,7 @@
 /** One application of each language that staging knows, as the bits of a push, and what it answers. */
 import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
-import { EXPECTED, fixtureApp, type FixtureApp } from '../fixture-apps.js';
+import { buildKernel, EXPECTED, fixtureApp, type FixtureApp } from '../fixture-apps.js';
 import { zipOf, zipped } from './bits.js';
 
 interface LanguageApp {
@@ -37,6 +37,11 @@ export const LANGUAGES = {
   go: fixture('go', 64),
   java: fixture('java', 256),
   binary: fixture('binary', 64, 'web: ./server\n'),
+  kernel: {
+    bits: async (work) => zipOf(buildKernel(await mkdtemp(join(work, 'kernel-')))),
+    body: 'kernel says hello\n',
+    memory_mb: 32,
+  },
 } satisfies Record<string, LanguageApp>;
 export type Language = keyof typeof LANGUAGES;
 

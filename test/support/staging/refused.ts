@@ -4,7 +4,6 @@ import { gzipSync } from 'node:zlib';
 import { buffer } from 'node:stream/consumers';
 import { pack } from 'tar-stream';
 import { ERRORS, type ErrorCode } from '../../../core/errors.js';
-import { guests } from '../../../executor/guests/index.js';
 import type { Diego } from '../diego/diego.js';
 import { compiled, forArm, withoutLibrary } from '../programs.js';
 import type { ZipPart } from '../zip.js';
@@ -32,9 +31,8 @@ export const REFUSED: Readonly<Record<string, Refused>> = {
       file('app.py', 'app = None\n'),
       { name: '.python_packages/bin/gunicorn', content: GUNICORN, mode: 0o100755 },
     ],
-    // Where this version has no such guest, that is the first thing to say.
-    code: 'unikraft' in guests ? 'fork_unsupported' : 'guest_unsupported',
-    named: /gunicorn|unikraft/,
+    code: 'fork_unsupported',
+    named: /gunicorn/,
     over: { env: { UNIK_GUEST: 'unikraft', UNIK_KERNELS: 'unikraft,linux' } },
   },
   'a shell pipeline as start command': {

@@ -58,6 +58,7 @@ describe('a wrong value is refused with file and key', () => {
     ['bbs.url', { bbs: { url: 'bbs:8889' } }],
     ['bbs.timeout', { bbs: { url: 'https://bbs', timeout: '10' } }],
     ['polling_interval', { polling_interval: '0s' }],
+    ['status_addr', { status_addr: '1802' }],
     ['routes.emitter', { routes: { emitter: 'stock' } }],
     ['routes.nats', { routes: { emitter: 'builtin' } }],
     ['routes.nats.servers', { routes: { nats: { servers: [] } } }],

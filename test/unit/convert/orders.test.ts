@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { lrpOrder } from '../../../backend/convert/desired-lrp.js';
 import { DEFAULT_CONTEXT } from '../../../backend/convert/context.js';
+import { leavesOf, mapLeaves } from '../../../backend/convert/joined.js';
 import { taskOrder } from '../../../backend/convert/task.js';
 import type { RunOrder } from '../../../backend/cell/model.js';
 import { decode, encode, type Sent } from '../../../backend/wire/codec.js';
@@ -142,6 +143,80 @@ describe('the program', () => {
     const action: Sent<Action> = { timeout_action: { action: run('/a'), timeout_ms: 1n, log_source: 'OUTER' } };
     expect(order({ action }).launch.log_source).toBe('OUTER');
     expect(order({ action: run('/a') }).launch.log_source).toBe('CELL');
+  });
+});
+
+describe('several programs, where the image is composed at start', () => {
+  const composed = (change: Sent<DesiredLRP>): RunOrder =>
+    lrpOrder(aDesiredLrp(change), identity, 'instance', { ...DEFAULT_CONTEXT, programs: true });
+  const named = (found: RunOrder['programs']): unknown =>
+    found && mapLeaves(found, ({ command }) => ('argv' in command ? command.argv[0] : ''));
+
+  test.each<[why: string, change: Sent<DesiredLRP>, programs: unknown]>([
+    ['one alone', { action: run('/a') }, undefined],
+    ['one in a try', { action: { try_action: { action: run('/a') } } }, { try: { run: '/a' } }],
+    ['side by side', { action: several(run('/a'), run('/b')) }, { codependent: [{ run: '/a' }, { run: '/b' }] }],
+    [
+      'in a row, or at once',
+      { action: { parallel_action: { actions: [run('/a'), { serial_action: { actions: [run('/b'), run('/c')] } }] } } },
+      { parallel: [{ run: '/a' }, { serial: [{ run: '/b' }, { run: '/c' }] }] },
+    ],
+    [
+      'after a setup, beside sidecars',
+      { setup: run('/s'), action: run('/a'), sidecars: [{ action: run('/x') }, { action: run('/y') }] },
+      { serial: [{ run: '/s' }, { joined: [{ run: '/a' }, { run: '/x' }, { run: '/y' }] }] },
+    ],
+  ])('%s', (_why, change, programs) => {
+    expect(named(composed(change).programs)).toEqual(programs);
+  });
+
+  test('each has what is its own, and all have what is common', () => {
+    const { launch, programs, timeout_ms } = composed({
+      environment_variables: [{ name: 'ALL', value: '1' }],
+      action: {
+        timeout_action: {
+          ...{ timeout_ms: 5n, log_source: 'OUTER' },
+          action: several(run('/a', { env: [{ name: 'A', value: '2' }] }), run('/b', { user: 'root', dir: '/b' })),
+        },
+      },
+    });
+    expect(Object.fromEntries(launch.env)).toMatchObject({ ALL: '1', INSTANCE_INDEX: '3' });
+    expect(Object.fromEntries(launch.env)).not.toHaveProperty('A');
+    expect(leavesOf(programs ?? { parallel: [] })).toMatchObject([
+      { env: [['A', '2']], user: 'vcap', log_source: 'OUTER' },
+      { env: [], user: 'root', cwd: '/b', log_source: 'OUTER' },
+    ]);
+    expect(timeout_ms).toBe(5);
+  });
+
+  test('one of them cannot have a time limit of its own', () => {
+    const action = several(run('/a'), { timeout_action: { action: run('/b'), timeout_ms: 5n } });
+    expect(() => composed({ action })).toThrow('one of its programs has a time limit of its own');
+  });
+
+  test('what has a droplet runs one program all the same', () => {
+    const setup: Sent<Action> = { download_action: { artifact: 'droplet', from: 'http://x/d', to: '.' } };
+    expect(() => composed({ setup, action: several(run('/a'), run('/b')) })).toThrow('a unikernel runs one');
+    expect(() => composed({ setup, action: run('/a'), sidecars: [{ action: run('/x') }] })).toThrow('beside it');
+  });
+
+  test.each<[path: string, inside: boolean]>([
+    ['cat', true],
+    ['nc', false],
+    ['true', false],
+    ['/tmp/lifecycle/healthcheck', false],
+  ])('a monitor that runs %s: in the machine: %s', (path, inside) => {
+    const { monitor, health, lingers } = composed({ action: run('/a'), monitor: run(path), ports: [8080] });
+    expect(named(monitor)).toEqual(inside ? { run: path } : undefined);
+    expect(health.startup.some(({ kind }) => kind === 'guest')).toBe(inside);
+    expect(health.liveness).toEqual(health.startup.map((check) => ({ check, interval_ms: inside ? 1000 : 30_000 })));
+    expect(lingers).toBe(true);
+  });
+
+  test('a task in several steps', () => {
+    const definition = aTaskDefinition({ action: { serial_action: { actions: [run('/a'), run('/b')] } } });
+    const { programs } = taskOrder(definition, 'task', { ...DEFAULT_CONTEXT, programs: true });
+    expect(named(programs)).toEqual({ serial: [{ run: '/a' }, { run: '/b' }] });
   });
 });
 

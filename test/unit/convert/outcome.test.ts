@@ -10,13 +10,15 @@ interface Change {
   never_started?: boolean;
 }
 
+const launch: RunOrder['launch'] = {
+  ...{ command: { kind: 'program', argv: ['/app'] }, process_type: 'web', user: 'vcap', env: [] },
+  ...{ log_source: 'APP/PROC/WEB', suppress_output: false },
+};
+
 function anEnd({ exit, order, stopped = false, timed_out = false, never_started = false }: Change): Ended {
   return {
     order: {
-      launch: {
-        ...{ command: { kind: 'program', argv: ['/app'] }, process_type: 'web', user: 'vcap', env: [] },
-        ...{ log_source: 'APP/PROC/WEB', suppress_output: false },
-      },
+      launch,
       health: {
         ...{ startup: [], liveness: [], readiness: [], log_source: 'HEALTH' },
         ...{ start_timeout_ms: 60_000, startup_interval_ms: 2000 },
@@ -76,7 +78,47 @@ describe('the reason', () => {
       'never a listener',
       { exit: { reason: 'start_timeout', check: { failure: { check: port, why: 'refused', ...look }, attempts: 30 } } },
       'Instance never healthy after 1m0s: Timed out after 1m0s (30 attempts) waiting for startup check to succeed: ' +
-        'failed to make TCP connection to 10.201.0.2:8080: connection refused',
+        'failed to make TCP connection to 10.201.0.2:8080: dial tcp 10.201.0.2:8080: connect: connection refused',
+    ],
+    [
+      'two that were never there',
+      {
+        exit: {
+          reason: 'start_timeout',
+          check: {
+            failure: { check: port, why: 'refused', ...look, also: [{ check: http, why: 'refused', ...look }] },
+            attempts: 2,
+          },
+        },
+      },
+      'Instance never healthy after 1m0s: ' +
+        'Timed out after 1m0s (2 attempts) waiting for startup check to succeed: ' +
+        'failed to make TCP connection to 10.201.0.2:8080: dial tcp 10.201.0.2:8080: connect: connection refused; ' +
+        'Timed out after 1m0s (2 attempts) waiting for startup check to succeed: ' +
+        "failed to make HTTP request to '/health' on port 8080: connection refused",
+    ],
+    [
+      'a monitor of its own',
+      {
+        exit: {
+          reason: 'unhealthy',
+          check: { failure: { check: { kind: 'guest' }, why: 'failed', ...look }, attempts: 1 },
+        },
+      },
+      'Instance became unhealthy: by the executor',
+    ],
+    [
+      'several programs',
+      {
+        order: { programs: { codependent: [{ run: launch }, { run: { ...launch, log_source: 'SIDE' } }] } },
+        exit: { code: 1, programs: [{ program: 1, code: 1 }] },
+      },
+      'SIDE: Exited with status 1',
+    ],
+    [
+      'several programs, and none told of its end',
+      { order: { programs: { parallel: [{ run: launch }, { run: launch }] } }, exit: { reason: 'killed' } },
+      'APP/PROC/WEB: Exited with status 137',
     ],
     [
       'a listener that falls silent',

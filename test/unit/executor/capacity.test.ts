@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { admit, report, used, type Capacity } from '../../../executor/capacity.js';
+import { admit, report, Tally, type Capacity } from '../../../executor/capacity.js';
 import type { Charge, Instance } from '../../../executor/model.js';
 import { aSpec } from '../../support/executor.js';
 
@@ -16,6 +16,16 @@ const holding = (charge: Charge, over: Partial<Instance> = {}): Instance => ({
   reserved_at: 0,
   ...over,
 });
+
+/** Of these alone, each with a key of its own. */
+function tallyOf(instances: readonly Instance[]): Tally {
+  const tally = new Tally();
+  for (const [index, instance] of instances.entries()) {
+    tally.set({ ...instance, spec: { ...instance.spec, key: `k${index}` } });
+  }
+  return tally;
+}
+const used = (instances: readonly Instance[]): Capacity => tallyOf(instances).sum;
 
 test.each<[why: string, charge: Charge, others: number, code: string, text: string]>([
   [
@@ -48,7 +58,7 @@ test.each<[why: string, charge: Charge, others: number, code: string, text: stri
   ],
 ])('refuses %s', (_why, charge, others, code, text) => {
   const there = Array.from({ length: others }, () => holding({ memory_mb: 100, disk_mb: 10 }));
-  expect(() => admit('app', charge, there, total)).toThrow(expect.objectContaining({ code, message: text }));
+  expect(() => admit('app', charge, used(there), total)).toThrow(expect.objectContaining({ code, message: text }));
 });
 
 test('an instance is charged until nothing of its machine is left', () => {
@@ -86,7 +96,7 @@ test('never oversubscribes, and refuses only what does not fit', () => {
           before.machines < total.machines;
         let admitted = true;
         try {
-          admit('app', wish, there, total);
+          admit('app', wish, before, total);
         } catch {
           admitted = false;
         }
@@ -97,6 +107,40 @@ test('never oversubscribes, and refuses only what does not fit', () => {
           expect(now[what]).toBeLessThanOrEqual(total[what]);
         }
       }
+    }),
+  );
+});
+
+test('what is counted one by one is what all take together', () => {
+  const steps = fc.array(
+    fc.record({
+      key: fc.integer({ min: 0, max: 5 }).map(String),
+      charge: fc.record({ memory_mb: fc.integer({ min: 32, max: 800 }), disk_mb: fc.nat(400) }),
+      what: fc.constantFrom('set', 'end', 'remove'),
+    }),
+    { maxLength: 40 },
+  );
+  fc.assert(
+    fc.property(steps, (all) => {
+      const tally = new Tally();
+      const there = new Map<string, Instance>();
+      for (const { key, charge, what } of all) {
+        const spec = { ...aSpec(), key };
+        if (what === 'remove') {
+          tally.remove(key);
+          there.delete(key);
+          continue;
+        }
+        const instance = holding(charge, { spec, phase: what === 'end' ? 'completed' : 'running' });
+        tally.set(instance);
+        if (what === 'end') there.delete(key);
+        else there.set(key, instance);
+      }
+      const left = [...there.values()];
+      expect(tally.sum).toEqual(used(left));
+      const overheads = left.map(({ charge, spec }) => charge.memory_mb - spec.limits.memory_mb);
+      expect(tally.overhead_mb).toBe(Math.max(0, ...overheads));
+      expect(tally.without('3')).toEqual(used(left.filter(({ spec }) => spec.key !== '3')));
     }),
   );
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { exitOf, hasConfig, parseControl, type EndFacts } from '../../../executor/providers/qemu/control.js';
+import { exitOf, hasConfig, monitorOf, parseControl, type EndFacts } from '../../../executor/providers/qemu/control.js';
 
 const facts = (control: string, more: Partial<EndFacts> = {}): EndFacts => ({
   events: parseControl(control),
@@ -16,6 +16,19 @@ describe('how a machine ended', () => {
       'a signal',
       facts(`${started}{"event":"exit","code":137,"signal":9}\n`),
       { reason: 'exited', code: 137, signal: 'SIGKILL' },
+    ],
+    [
+      'several programs',
+      facts(
+        `${started}{"event":"ended","program":2,"code":0}\n{"event":"ended","program":0,"code":4}\n{"event":"exit","code":4}\n`,
+      ),
+      {
+        code: 4,
+        programs: [
+          { program: 2, code: 0 },
+          { program: 0, code: 4 },
+        ],
+      },
     ],
     [
       'out of memory',
@@ -70,4 +83,12 @@ describe('the control log', () => {
   ])('%j: config delivered %s', (text, delivered) => {
     expect(hasConfig(parseControl(text))).toBe(delivered);
   });
+});
+
+test.each([
+  ['', undefined],
+  ['{"event":"monitor","passed":true}', true],
+  ['{"event":"monitor","passed":true}\n{"event":"monitor","passed":false}', false],
+])('the last word of the monitor in %j is %s', (control, passes) => {
+  expect(monitorOf(parseControl(`${started}${control}\n`))).toBe(passes);
 });

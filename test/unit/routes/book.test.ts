@@ -33,6 +33,15 @@ test('a goodbye is repeated while a router may remember, and no longer', () => {
   expect(book.goodbyes(111)).toEqual([]);
 });
 
+test('while nobody could hear it a goodbye does not grow old', () => {
+  const book = new RouteBook();
+  book.set('a', [advert('one', 1)], at(0));
+  book.set('a', [], at(10));
+  book.renew(at(5_000));
+  expect(keys(book.goodbyes(5_100))).toEqual(['one 1']);
+  expect(book.goodbyes(5_101)).toEqual([]);
+});
+
 test('the port of a newer instance is never said goodbye to, neither then nor later', () => {
   const book = new RouteBook();
   book.set('a', [advert('one', 1, 'a')], at(0));

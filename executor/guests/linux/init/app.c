@@ -11,18 +11,13 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "files.h"
 #include "host.h"
 
 #define CGROUP "/sys/fs/cgroup/app"
-
-/* What went wrong in the child between fork and exec. */
-struct start_error {
-  int reason; /* errno */
-  char step[16];
-};
 
 static long memory_limit_mb(void) {
   static const char name[] = "unik.memory_mb=";
@@ -112,7 +107,7 @@ static _Noreturn void report(int channel, const char *step) {
   _exit(127);
 }
 
-static _Noreturn void become_app(const struct config *config, int out, int err, int channel) {
+static _Noreturn void become_app(const struct program *program, const struct app *app, int channel) {
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
@@ -120,14 +115,14 @@ static _Noreturn void become_app(const struct config *config, int out, int err, 
   if (!file_write(CGROUP "/cgroup.procs", "0")) report(channel, "cgroup");
   file_write("/proc/self/oom_score_adj", "0");
   int nothing = open("/dev/null", O_RDONLY);
-  if (dup2(nothing, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0) report(channel, "descriptors");
+  if (dup2(nothing, 0) < 0 || dup2(app->out[1], 1) < 0 || dup2(app->err[1], 2) < 0) report(channel, "descriptors");
   if (nothing > 2) close(nothing);
-  limit(RLIMIT_NOFILE, config->nofile, config->nofile);
+  limit(RLIMIT_NOFILE, program->nofile, program->nofile);
   limit(RLIMIT_CORE, 0, 0);
   umask(022);
-  if (!drop_privileges(config->uid)) report(channel, "privileges");
-  if (chdir(config->cwd) < 0) report(channel, "cwd");
-  exec_by_path(config->argv, config->env);
+  if (!drop_privileges(program->uid)) report(channel, "privileges");
+  if (chdir(program->cwd) < 0) report(channel, "cwd");
+  exec_by_path(program->argv, program->env);
   report(channel, "exec");
 }
 
@@ -145,17 +140,12 @@ static const char *why(int reason) {
   }
 }
 
-static void await_exec(int channel, const struct config *config) {
-  struct start_error error;
+static bool await_exec(int channel, struct start_error *error) {
   ssize_t got;
-  do got = read(channel, &error, sizeof error);
+  do got = read(channel, error, sizeof *error);
   while (got < 0 && errno == EINTR);
   close(channel);
-  if (got != (ssize_t)sizeof error) return; /* closed by exec */
-  int code = error.reason == ENOENT ? 127 : 126;
-  if (strcmp(error.step, "exec") == 0) host_fail(code, "%s: %s", config->argv[0], why(error.reason));
-  if (strcmp(error.step, "cwd") == 0) host_fail(126, "cwd %s: %s", config->cwd, strerror(error.reason));
-  host_fail(126, "%s: %s", error.step, strerror(error.reason));
+  return got != (ssize_t)sizeof *error; /* closed by exec */
 }
 
 static void limit_processes(long count) {
@@ -164,21 +154,51 @@ static void limit_processes(long count) {
   if (count > 0 && !file_write(CGROUP "/pids.max", text)) host_fail(126, "limit processes: %s", strerror(errno));
 }
 
-struct app app_start(const struct config *config) {
-  int out[2], err[2], channel[2];
+struct app app_open(const struct config *config) {
+  struct app app;
   limit_processes(config->max_pids);
-  make_output(out, config->uid);
-  make_output(err, config->uid);
+  make_output(app.out, config->program.uid);
+  make_output(app.err, config->program.uid);
+  return app;
+}
+
+pid_t app_spawn(const struct app *app, const struct program *program, struct start_error *error) {
+  int channel[2];
   if (pipe2(channel, O_CLOEXEC) < 0) host_fail(126, "pipe: %s", strerror(errno));
   pid_t pid = fork();
   if (pid < 0) host_fail(126, "fork: %s", strerror(errno));
-  if (pid == 0) become_app(config, out[1], err[1], channel[1]);
-  close(out[1]);
-  close(err[1]);
+  if (pid == 0) become_app(program, app, channel[1]);
   close(channel[1]);
-  await_exec(channel[0], config);
-  char *result_file = config->result_file ? strdup(config->result_file) : NULL;
-  return (struct app){pid, out[0], err[0], result_file};
+  if (await_exec(channel[0], error)) return pid;
+  waitpid(pid, NULL, 0);
+  return -1;
+}
+
+int start_error_code(const struct start_error *error) {
+  return strcmp(error->step, "exec") == 0 && error->reason == ENOENT ? 127 : 126;
+}
+
+static void explain(char *out, size_t room, const struct program *program, const struct start_error *error) {
+  if (strcmp(error->step, "exec") == 0) snprintf(out, room, "%s: %s", program->argv[0], why(error->reason));
+  else if (strcmp(error->step, "cwd") == 0) snprintf(out, room, "cwd %s: %s", program->cwd, strerror(error->reason));
+  else snprintf(out, room, "%s: %s", error->step, strerror(error->reason));
+}
+
+void app_complain(const struct app *app, const struct program *program, const struct start_error *error) {
+  char text[400];
+  explain(text, sizeof text, program, error);
+  dprintf(app->err[1], "%s\n", text);
+}
+
+void app_fail(const struct program *program, const struct start_error *error) {
+  char text[400];
+  explain(text, sizeof text, program, error);
+  host_fail(start_error_code(error), "%s", text);
+}
+
+void app_close(struct app *app) {
+  close(app->out[1]);
+  close(app->err[1]);
 }
 
 void app_kill_all(void) { file_write(CGROUP "/cgroup.kill", "1"); }

@@ -1,4 +1,4 @@
-/* The application: one unprivileged process and whatever it starts, in a cgroup that bounds its memory. */
+/* The application: unprivileged processes and whatever they start, in a cgroup that bounds their memory. */
 #ifndef UNIK_APP_H
 #define UNIK_APP_H
 
@@ -7,17 +7,31 @@
 
 #include "config.h"
 
+/* The pipes of standard output and error: programs write to one end, init reads the other. */
 struct app {
-  pid_t pid;
-  int out; /* the ends of its standard output and error that init reads */
-  int err;
-  char *result_file; /* what to tell of when it has ended, or NULL */
+  int out[2];
+  int err[2];
+};
+
+/* What went wrong in the child between fork and exec. */
+struct start_error {
+  int reason; /* errno */
+  char step[16];
 };
 
 /* Makes the cgroup; the limit is `unik.memory_mb` on the kernel's command line. */
 void app_prepare_cgroup(void);
-/* Starts it, or fails the machine with the reason. */
-struct app app_start(const struct config *config);
+struct app app_open(const struct config *config);
+/* Starts a program; -1 and the error when it cannot be. */
+pid_t app_spawn(const struct app *app, const struct program *program, struct start_error *error);
+/* 127 for a program that is not there, else 126. */
+int start_error_code(const struct start_error *error);
+/* Says why on the application's standard error. */
+void app_complain(const struct app *app, const struct program *program, const struct start_error *error);
+/* Fails the machine with the reason. */
+_Noreturn void app_fail(const struct program *program, const struct start_error *error);
+/* Nobody of ours writes any more: the pipes end with the last program. */
+void app_close(struct app *app);
 /* SIGKILL to every process of the application. */
 void app_kill_all(void);
 /* Did the kernel kill something of it for want of memory? */

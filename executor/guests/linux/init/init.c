@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -68,12 +69,16 @@ int main(void) {
 
   struct lines lines = {.port = ports.config};
   struct json *document = await_config(&lines);
+  /* The document lies in it, and programs that are started later are read from there. */
+  char *text = lines_keep(&lines);
   struct config config = config_from(document);
   net_configure(config.net, config.hostname);
   put_files(config.files);
-  struct app app = app_start(&config);
-  host_started_event(app.pid);
-  config_free(&config);
-  json_free(document);
-  watch_app(app, &ports, &lines);
+  struct watch *watch = watch_start(&config, &ports, &lines);
+  if (!config.steps && !config.monitor) {
+    config_free(&config);
+    json_free(document);
+    free(text);
+  }
+  watch_loop(watch);
 }

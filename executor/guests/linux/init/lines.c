@@ -44,6 +44,16 @@ char *lines_next(struct lines *lines, size_t *length) {
   return lines->text;
 }
 
+char *lines_keep(struct lines *lines) {
+  char *kept = lines->text;
+  size_t left = lines->length - lines->taken;
+  char *rest = malloc(left + 2 * PIECE);
+  if (!rest) host_fail(126, "no memory for the instance config");
+  memcpy(rest, kept + lines->taken, left);
+  *lines = (struct lines){.port = lines->port, .text = rest, .length = left, .room = left + 2 * PIECE};
+  return kept;
+}
+
 void lines_shrink(struct lines *lines) {
   if (lines->length > lines->taken || lines->room <= 2 * PIECE) return;
   free(lines->text);

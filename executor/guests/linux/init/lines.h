@@ -17,6 +17,8 @@ struct lines {
 void lines_read(struct lines *lines);
 /* The next whole line without its end, and its length; NULL when there is none. It stays valid until the next call. */
 char *lines_next(struct lines *lines, size_t *length);
+/* The memory in which the line last given lies, for the caller to free; what came after it stays here. */
+char *lines_keep(struct lines *lines);
 /* Gives memory back that a long line has needed. */
 void lines_shrink(struct lines *lines);
 

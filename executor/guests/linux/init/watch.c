@@ -9,11 +9,13 @@
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "app.h"
 #include "json.h"
+#include "monitor.h"
 #include "result.h"
+#include "steps.h"
 
 enum { DRAIN_MS = 2000, PIECE = 64 * 1024 };
 
@@ -25,18 +27,19 @@ struct stream {
 
 struct watch {
   struct app app;
+  struct step *root;
+  struct monitor monitor;
+  bool told;        /* programs are several, and each one's end is told */
+  bool lingers;     /* while nothing has failed the machine stays, though all of the application has ended */
+  bool stopping;
+  int64_t again_at; /* monotonic milliseconds; 0: nothing is due */
+  char *result_file;
   struct stream out;
   struct stream err;
   struct lines *commands;
   int signals;
   int64_t kill_at; /* monotonic milliseconds; 0: no stop was asked for */
 };
-
-static int64_t now_ms(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static sigset_t child_signals(void) {
   sigset_t set;
@@ -74,13 +77,24 @@ static void drain(struct watch *watch) {
   }
 }
 
-static _Noreturn void finish(struct watch *watch, int status) {
+static _Noreturn void finish(struct watch *watch) {
   app_kill_all();
+  app_close(&watch->app);
   if (app_ran_out_of_memory()) host_event("{\"event\":\"oom\"}");
-  result_event(watch->app.result_file);
-  host_exit_event(status);
+  result_event(watch->result_file);
+  host_exit_event(steps_status(watch->root));
   drain(watch);
   host_end();
+}
+
+static int64_t sooner(int64_t a, int64_t b) { return a == 0 || (b > 0 && b < a) ? b : a; }
+
+/* Brings programs and monitor forward, and ends the machine with the last of the application. */
+static void advance(struct watch *watch) {
+  steps_advance(watch->root, &watch->app, watch->told);
+  if (watch->root->state == STEP_DONE && (watch->stopping || watch->root->failed || !watch->lingers)) finish(watch);
+  int64_t late = steps_kill_late(watch->root);
+  watch->again_at = sooner(late, monitor_advance(&watch->monitor, &watch->app));
 }
 
 static void reap(struct watch *watch) {
@@ -88,7 +102,8 @@ static void reap(struct watch *watch) {
   int status;
   if (read(watch->signals, &ignored, sizeof ignored) < 0 && errno != EAGAIN) host_note("signalfd: %s", strerror(errno));
   for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
-    if (pid == watch->app.pid) finish(watch, status);
+    if (steps_ended(watch->root, pid, status, watch->told) || !watch->monitor.steps) continue;
+    steps_ended(watch->monitor.steps, pid, status, false);
   }
 }
 
@@ -98,9 +113,10 @@ static void obey(struct watch *watch, const struct json *command) {
   if (stop) {
     int64_t kill_at = now_ms() + json_number(stop, "grace_ms", 10000);
     if (watch->kill_at == 0 || kill_at < watch->kill_at) watch->kill_at = kill_at;
-    kill(watch->app.pid, SIGTERM);
+    watch->stopping = true;
+    steps_cancel(watch->root, 0);
   } else if (signal > 0 && signal < 65) {
-    kill(watch->app.pid, (int)signal);
+    steps_signal(watch->root, (int)signal);
   }
 }
 
@@ -124,10 +140,11 @@ static void end_stream(int set, struct stream *stream) {
   epoll_ctl(set, EPOLL_CTL_DEL, stream->from, NULL);
 }
 
-/* Milliseconds until the grace is over; -1 for no limit. */
+/* Milliseconds until something is due; -1 for no limit. */
 static int patience(const struct watch *watch) {
-  if (watch->kill_at == 0) return -1;
-  int64_t left = watch->kill_at - now_ms();
+  int64_t at = sooner(watch->kill_at, watch->again_at);
+  if (at == 0) return -1;
+  int64_t left = at - now_ms();
   return left < 0 ? 0 : (int)left;
 }
 
@@ -139,29 +156,54 @@ static void handle(struct watch *watch, int set, const struct epoll_event *event
   if (stream->ended) end_stream(set, stream);
 }
 
-void watch_app(struct app app, const struct ports *ports, struct lines *commands) {
+static pid_t first_pid(const struct step *step) {
+  if (step->kind == STEP_RUN) return step->pid;
+  for (const struct step *child = step->first; child; child = child->next) {
+    pid_t pid = first_pid(child);
+    if (pid > 0) return pid;
+  }
+  return 0;
+}
+
+struct watch *watch_start(const struct config *config, const struct ports *ports, struct lines *commands) {
+  static struct watch watch;
   sigset_t set = child_signals();
-  struct watch watch = {
+  struct app app = app_open(config);
+  watch = (struct watch){
       .app = app,
-      .out = {app.out, ports->out, false},
-      .err = {app.err, ports->err, false},
+      .root = config->steps ? steps_from(config->steps, config) : steps_single(config),
+      .monitor = monitor_from(config),
+      .told = config->steps != NULL,
+      .lingers = config->lingers,
+      .result_file = config->result_file ? strdup(config->result_file) : NULL,
+      .out = {app.out[0], ports->out, false},
+      .err = {app.err[0], ports->err, false},
       .commands = commands,
       .signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK),
   };
+  /* One that cannot be started says so as such; of several it is an end like any other. */
+  if (!config->steps) steps_must_start(watch.root, &watch.app);
+  else steps_advance(watch.root, &watch.app, true);
+  host_started_event(first_pid(watch.root));
+  return &watch;
+}
+
+void watch_loop(struct watch *watch) {
   int epoll = epoll_create1(EPOLL_CLOEXEC);
-  add(epoll, watch.signals, EPOLLIN);
-  add(epoll, app.out, EPOLLIN);
-  add(epoll, app.err, EPOLLIN);
+  add(epoll, watch->signals, EPOLLIN);
+  add(epoll, watch->out.from, EPOLLIN);
+  add(epoll, watch->err.from, EPOLLIN);
   /* Edge-triggered: a port whose host end is not connected reports a hang-up for as long as that lasts. */
-  add(epoll, commands->port, EPOLLIN | EPOLLET);
-  read_commands(&watch);
+  add(epoll, watch->commands->port, EPOLLIN | EPOLLET);
+  read_commands(watch);
   for (;;) {
+    advance(watch);
     struct epoll_event events[4];
-    int ready = epoll_wait(epoll, events, 4, patience(&watch));
-    for (int i = 0; i < ready; i++) handle(&watch, epoll, &events[i]);
-    if (patience(&watch) == 0) {
+    int ready = epoll_wait(epoll, events, 4, patience(watch));
+    for (int i = 0; i < ready; i++) handle(watch, epoll, &events[i]);
+    if (watch->kill_at > 0 && watch->kill_at <= now_ms()) {
       app_kill_all();
-      watch.kill_at = 0;
+      watch->kill_at = 0;
     }
   }
 }

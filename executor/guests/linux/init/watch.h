@@ -2,12 +2,15 @@
 #ifndef UNIK_WATCH_H
 #define UNIK_WATCH_H
 
-#include "app.h"
+#include "config.h"
 #include "host.h"
 #include "lines.h"
 
 /* Blocks SIGCHLD; must be called before the application is started. */
 void watch_prepare(void);
-_Noreturn void watch_app(struct app app, const struct ports *ports, struct lines *commands);
+struct watch;
+/* Starts the application, or fails the machine with the reason. */
+struct watch *watch_start(const struct config *config, const struct ports *ports, struct lines *commands);
+_Noreturn void watch_loop(struct watch *watch);
 
 #endif
