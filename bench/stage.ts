@@ -53,15 +53,16 @@ try {
   origin.close();
 }
 
-/** `bin/supply`, which does next to nothing, from its shell script on. */
+/** `bin/finalize`, the largest of them, from its shell script to its first look at an application, which is not there. */
 async function startOfBundle(runs: number): Promise<{ bundle_start_ms: number; ratio_bundle_node: number }> {
   const dir = await mkdtemp(join(tmpdir(), 'unik-bundle-'));
   try {
-    const supply = join(await buildpackIn(dir), 'bin/supply');
+    const finalize = join(await buildpackIn(dir), 'bin/finalize');
+    const args = [join(dir, 'nothing'), dir, dir, '0'];
     const times: { bundle: number[]; node: number[] } = { bundle: [], node: [] };
     for (let run = 0; run < runs; run++) {
-      times.bundle.push(await timeOf(supply, [dir, dir, join(dir, 'deps'), '0'], { CF_STACK: 'unik' }));
-      times.node.push(await timeOf(process.execPath, ['-e', '0'], {}));
+      times.bundle.push(await timeOf(finalize, args, { code: 1, output: /source_missing/ }));
+      times.node.push(await timeOf(process.execPath, ['-e', '0'], { code: 0, output: /^$/ }));
     }
     const [bundle, node] = [median(times.bundle), median(times.node)];
     return { bundle_start_ms: round(bundle), ratio_bundle_node: round(bundle / node, 2) };
@@ -70,11 +71,12 @@ async function startOfBundle(runs: number): Promise<{ bundle_start_ms: number; r
   }
 }
 
-async function timeOf(file: string, args: string[], env: Record<string, string>): Promise<number> {
+async function timeOf(file: string, args: string[], wanted: { code: number; output: RegExp }): Promise<number> {
   const start = performance.now();
-  const { code, output } = await runProgram(file, args, env);
-  if (code !== 0) throw new Error(`${file} ended with ${code}: ${output}`);
-  return performance.now() - start;
+  const { code, output } = await runProgram(file, args, { CF_STACK: 'unik' });
+  const ms = performance.now() - start;
+  if (code !== wanted.code || !wanted.output.test(output)) throw new Error(`${file} ended with ${code}: ${output}`);
+  return ms;
 }
 
 async function stage(

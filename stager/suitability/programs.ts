@@ -4,7 +4,9 @@ import { capabilitiesOf } from './capabilities.js';
 
 /** Names by which a program copies itself or starts another. */
 const PROCESSES = new Set(
-  'fork vfork _Fork daemon posix_spawn posix_spawnp execve execv execvp execvpe execl execlp execle fexecve'.split(' '),
+  'fork vfork _Fork clone daemon posix_spawn posix_spawnp execve execv execvp execvpe execl execlp execle fexecve'.split(
+    ' ',
+  ),
 );
 /** Of those, the ones that hand a line to /bin/sh. */
 const THROUGH_SHELL = new Set(['system', 'popen', 'wordexp']);

@@ -32,7 +32,8 @@ export function readPrograms(tree: RootTree, app: string, started: readonly stri
       from,
       isStarted: started.includes(path),
       positionIndependent: elf.positionIndependent === true,
-      calls: imports.length > 0 ? imports : functions,
+      // A program with its C library in it has `clone` for its threads; one that names it wants processes.
+      calls: imports.length > 0 ? imports : functions.filter((name) => name !== 'clone'),
     });
   };
   const visit = (folder: FolderEntry, path: string, from: Program['from']): void => {

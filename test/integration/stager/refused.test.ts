@@ -7,11 +7,14 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Agent } from 'undici';
+import { addHostFileAt } from '../../../executor/images/host-files.js';
 import { ImageStore, type StoredImage } from '../../../executor/images/store.js';
 import { transfer } from '../../../stager/actions/transfer.js';
 import { unpack } from '../../../stager/actions/unpack.js';
 import { buildImage } from '../../../stager/build.js';
+import { RootTree } from '../../../executor/images/tree.js';
 import { judge, refusalOf } from '../../../stager/suitability/judge.js';
+import { readPrograms } from '../../../stager/suitability/read.js';
 import { failure } from '../../support/failure.js';
 import { compiled, forArm, withoutLibrary } from '../../support/programs.js';
 import { writeZip } from '../../support/zip.js';
@@ -174,6 +177,24 @@ describe('what is only noted', () => {
       { level: 'warning', code: 'uses_shell', file: '/home/vcap/app/server', symbol: 'system' },
       { level: 'warning', code: 'setuid_dropped', file: '/home/vcap/app/server', symbol: undefined },
     ]);
+  });
+
+  test.each([
+    ['named by a dynamic program', [], ['clone']],
+    ['part of a static program', ['-static', '-pthread'], []],
+  ])('clone, where it is %s', (_why, options, calls) => {
+    const source = `#define _GNU_SOURCE
+      #include <pthread.h>
+      #include <sched.h>
+      void *run(void *none) { return none; }
+      int main(int n, char **v) { pthread_t t; pthread_create(&t, 0, run, 0); return ${calls.length ? 'clone((int (*)(void *))v, v, n, 0)' : '0'}; }`;
+    const tree = new RootTree();
+    const path = join(work, `clone-${count++}`);
+    fs.writeFileSync(path, compiled(source, ...options), { mode: 0o755 });
+    addHostFileAt(tree, path, '/home/vcap/app/server');
+    const [server] = readPrograms(tree, '/home/vcap/app', []).programs;
+    expect(server?.calls.filter((name) => name === 'clone')).toEqual(calls);
+    expect(server?.calls).toContain('pthread_create');
   });
 
   test('a profile script that gives the same everywhere becomes environment', async () => {

@@ -75,6 +75,14 @@ describe('judge', () => {
       'fork,execve',
     ],
     [
+      'clone by its name',
+      subject({ guest: 'nanos', programs: [program({ calls: ['clone'] })] }),
+      'warning',
+      'starts_programs',
+      /threads/,
+      'clone',
+    ],
+    [
       'fork in a runtime',
       subject({ guest: 'osv', programs: [program({ from: 'runtime', calls: ['fork'] })] }),
       'info',
