@@ -195,7 +195,7 @@ async function busybox({ args, folder }: Recipe): Promise<number> {
 
 try {
   await mkdir(home, { recursive: true });
-  await unik('build', join(root, 'samples/hello'), '-t', 'hello');
+  await unik('build', join(root, 'bench/hello'), '-t', 'hello');
   const model = await recipe();
   await writeFile(join(model.folder, 'busybox.cpio'), await busyboxInitrd(root));
   const times = { ours: [] as number[], bare: [] as number[], busybox: [] as number[] };

@@ -114,7 +114,7 @@ async function makeDroplet() {
       timeout: 120_000,
     });
   const file = join(home, 'hello.droplet.tgz');
-  await unik('build', join(root, 'samples/hello'), '-t', 'hello');
+  await unik('build', join(root, 'bench/hello'), '-t', 'hello');
   await unik('image', 'droplet', 'hello', '-o', file);
   await unik('down');
   const blobs = await serveBlobs();

@@ -2,12 +2,13 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { messageOf, UnikError } from '../core/errors.js';
+import { prefersHtml } from './page/guard.js';
 
 export interface FrontParts {
   api: RequestListener;
   uaa: RequestListener;
   log_cache: RequestListener;
-  /** A browser's `GET /` and everything below `/ui/`; absent: the API answers. */
+  /** A browser's `GET /`, everything below `/ui/`, and `/v1/info`; absent: the API answers. */
   page?: RequestListener | undefined;
 }
 
@@ -63,8 +64,8 @@ function isForUs({ headers }: IncomingMessage, host: string): boolean {
 function pick({ api, uaa, log_cache, page }: FrontParts, { url = '/', method, headers }: IncomingMessage) {
   if (UAA.test(url)) return uaa;
   if (LOG_CACHE.test(url)) return log_cache;
-  const wantsPage = url === '/' && (method === 'GET' || method === 'HEAD') && /text\/html/.test(headers.accept ?? '');
-  if (page && (wantsPage || url.startsWith('/ui/') || url === '/ui')) return page;
+  const wantsPage = url === '/' && (method === 'GET' || method === 'HEAD') && prefersHtml(headers.accept);
+  if (page && (wantsPage || url.startsWith('/ui/') || url === '/v1/info')) return page;
   return api;
 }
 

@@ -31,6 +31,9 @@ import { startFeed } from './feed.js';
 import { serveFront } from './front.js';
 import { logAccess } from './log-access.js';
 import { createGateway, createStore, serveIngress } from './logcache/index.js';
+import { pageApp } from './page/app.js';
+import { tapped } from './page/lines.js';
+import { platformSource } from './page/platform.js';
 import { openPorts } from './ports.js';
 import { startRouter, type AccessRecord } from './router/index.js';
 import { seed } from './seed.js';
@@ -49,18 +52,7 @@ export interface LocalCfOptions {
   env: Readonly<Record<string, string | undefined>>;
   /** Files of the release: `unik_app_lifecycle.tgz`, the buildpack's zip. */
   shipped: { lifecycle: string; buildpack: string };
-  /** Serves a browser: `GET /` with `Accept: text/html`, and everything below `/ui/`. */
-  page?: (parts: PageParts) => RequestListener;
   clock: Clock;
-  log: Log;
-}
-
-/** What a web page stands on. It may do only what the token of its user may: the API is at the same address. */
-export interface PageParts {
-  api_url: string;
-  router_url: string;
-  apps_domain: string;
-  cells_folder: string;
   log: Log;
 }
 
@@ -138,7 +130,7 @@ async function join_(options: LocalCfOptions, undo: Undo): Promise<LocalCf> {
   const bbs = createBbs({ url: bbs_url, tls, clock, timeout_ms: 10_000 });
   undo.push('bbs client', () => bbs.close());
 
-  const logs = createStore(LOGS);
+  const { store: logs, onLine } = tapped(createStore(LOGS));
   const ingress = await serveIngress({ tls, port: ports['agent'] ?? 0, take: (envelopes) => logs.put(envelopes) });
   undo.push('logs', () => ingress.close());
 
@@ -203,7 +195,15 @@ async function join_(options: LocalCfOptions, undo: Undo): Promise<LocalCf> {
     undo.push('route feed', () => feed.close());
   }
 
-  const page = options.page?.({ api_url, router_url, apps_domain: config.apps_domain, cells_folder, log });
+  const source = platformSource({
+    ...{ cc, bbs, logs, onLine, clock, router_url, tls },
+    admin: (cell_id) => (names.includes(cell_id) ? `${host}:${ports[`${cell_id}.admin`] ?? 0}` : undefined),
+  });
+  undo.push('page', () => source.close());
+  const page = pageApp({
+    ...{ source, stack: config.stacks[0] ?? 'unik', log: log.child({ part: 'page' }) },
+    owners: /^\d+$/.test(options.env['SUDO_UID'] ?? '') ? [Number(options.env['SUDO_UID'])] : [],
+  });
   const front = await serveFront({
     ...{ host: config.api.host, port: outer['api'] ?? 0 },
     parts: {

@@ -22,7 +22,6 @@ export interface UpOptions {
   env: Readonly<Record<string, string | undefined>>;
   onReady: (up: Pick<LocalCf, 'api_url' | 'router_url' | 'admin'> & { apps_domain: string }) => void;
   onSignal: (signal: 'SIGINT' | 'SIGTERM', handler: () => void) => () => void;
-  page?: LocalCfOptions['page'];
 }
 
 /** Serves until a signal; then nothing of it runs any more, and everything is as it was at the next start. */
@@ -39,7 +38,6 @@ export async function runUp(options: UpOptions): Promise<void> {
   });
   const up = await startLocalCf({
     ...{ home: folder, config, env, log, clock: systemClock, command: [self], shipped: shippedFiles() },
-    ...(options.page && { page: options.page }),
   });
   const { api_url, router_url, admin } = up;
   onReady({ api_url, router_url, admin, apps_domain: config.apps_domain });

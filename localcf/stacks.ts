@@ -9,6 +9,8 @@ import type { Store } from './cc/store.js';
 const USUAL = 'cflinuxfs4';
 /** Annotation that says which endpoints `cf enable-unik APP ENDPOINT` may name for a stack. */
 const ENDPOINTS = 'unik-endpoints';
+/** Annotation that says where the machines of a stack run. */
+const PROVIDER = 'unik-provider';
 
 export interface StacksOptions {
   store: Store;
@@ -50,7 +52,8 @@ function addStacks(store: Store, names: readonly string[], api_url: string): voi
     for (const name of new Set(names)) {
       const row = known.get(name);
       const isOurs = name === 'unik' || name.startsWith('unik-');
-      const annotations = isOurs ? { [ENDPOINTS]: api_url } : {};
+      const provider = name === 'unik' ? 'qemu' : name.slice('unik-'.length);
+      const annotations = isOurs ? { [ENDPOINTS]: api_url, [PROVIDER]: provider } : {};
       if (row && isOurs && row.metadata.annotations[ENDPOINTS] === undefined)
         tx.update('stack', row.guid, {
           metadata: { ...row.metadata, annotations: { ...row.metadata.annotations, ...annotations } },

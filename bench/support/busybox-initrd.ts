@@ -40,7 +40,7 @@ exec $b httpd -f -p 8080 -h /www
     ...['bin', 'dev', 'proc', 'modules', 'www'].map(folder),
     { path: 'dev/console', mode: 0o020600, device: { major: 5, minor: 1 } },
     file('bin/busybox', await readFile('/bin/busybox')),
-    file('www/index.html', await readFile(join(root, 'samples/hello/index.html')), 0o100644),
+    file('www/index.html', await readFile(join(root, 'bench/hello/index.html')), 0o100644),
     ...network.map(({ name, data }) => file(`modules/${name}`, data, 0o100644)),
     file('init', Buffer.from(init)),
   ]);

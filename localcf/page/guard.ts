@@ -13,7 +13,8 @@ export interface GuardOptions {
   hosts: readonly string[];
   /** What a button must bring: only a page that we served has it. */
   token: string;
-  own_uid: number;
+  /** Users whose page this is, besides root. */
+  owners: readonly number[];
 }
 
 /** Why the request is refused; undefined: it is not. */
@@ -22,7 +23,7 @@ export function refusal(knock: Knock, options: GuardOptions): string | undefined
   if (!isLoopback(knock.remote_address)) return 'this page is shown on its own machine only';
   // A name that an attacker's DNS points to the loopback is no name of ours.
   if (!isOurs(text(headers['host']), options.hosts)) return 'this page is not served under that name';
-  if (knock.peer_uid !== options.own_uid && knock.peer_uid !== 0) return 'this page is for the user who started it';
+  if (![0, ...options.owners].includes(knock.peer_uid ?? -1)) return 'this page is for the user who started it';
   if (method === 'GET' || method === 'HEAD') return undefined;
   const origin = text(headers['origin']);
   if (origin !== undefined && hostOf(origin) !== text(headers['host'])) return 'that button is on another page';

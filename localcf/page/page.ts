@@ -16,6 +16,8 @@ export interface PageOptions {
   log: Log;
   /** Further names under which the page may be asked for; those of the loopback always are. */
   hosts?: readonly string[];
+  /** Users who may see it, besides ourselves and root: who became us by sudo. */
+  owners?: readonly number[];
 }
 
 /** Beside the source, or, bundled, beside the program. */
@@ -49,10 +51,10 @@ const scaleBody = z.strictObject({
 });
 
 /**
- * The page at `/`, before the Cloud Controller's routes: `/` when a browser asks, and `/page/*`. Everything else, and `/`
+ * The page at `/`, before the Cloud Controller's routes: `/` when a browser asks, and `/ui/*`. Everything else, and `/`
  * for those who want JSON, passes. Every refusal is a 403 whose text says why.
  */
-export function pageRoutes({ source, log, hosts = [] }: PageOptions): Router {
+export function pageRoutes({ source, log, hosts = [], owners = [] }: PageOptions): Router {
   const token = randomBytes(24).toString('base64url');
   const users = new WeakMap<object, Promise<number | undefined>>();
   const router = express.Router();
@@ -68,7 +70,7 @@ export function pageRoutes({ source, log, hosts = [] }: PageOptions): Router {
     users.set(socket, user);
     const why = refusal(
       { method: request.method, headers: request.headers, remote_address: ends.peer.address, peer_uid: await user },
-      { hosts, token, own_uid: process.getuid?.() ?? -1 },
+      { hosts, token, owners: [process.getuid?.() ?? -1, ...owners] },
     );
     if (why === undefined) return true;
     log.warn({ path: request.path, why }, 'page.refused');
@@ -90,16 +92,16 @@ export function pageRoutes({ source, log, hosts = [] }: PageOptions): Router {
   });
 
   // Before any body is read.
-  router.use('/page', async (request, response, next) => {
+  router.use('/ui', async (request, response, next) => {
     if (await mayPass(request, response)) next();
   });
 
-  router.get('/page/events', async (_request, response) => {
+  router.get('/ui/events', async (_request, response) => {
     response.set(HEADERS);
     await new Feed(source, response, (err) => log.error({ err }, 'page.feed.failed')).start();
   });
 
-  router.get('/page/:file', async (request, response) => {
+  router.get('/ui/:file', async (request, response) => {
     const { file } = request.params;
     const type = Object.hasOwn(FILES, file) ? FILES[file] : undefined;
     if (type === undefined) response.status(404).set(HEADERS).type('text').send('no such file\n');
@@ -121,8 +123,8 @@ export function pageRoutes({ source, log, hosts = [] }: PageOptions): Router {
       }
     });
   };
-  button('/page/kill', killBody, ({ instance }) => source.kill(instance));
-  button('/page/scale', scaleBody, ({ process: guid, instances }) => source.scale(guid, instances));
+  button('/ui/kill', killBody, ({ instance }) => source.kill(instance));
+  button('/ui/scale', scaleBody, ({ process: guid, instances }) => source.scale(guid, instances));
   return router;
 }
 

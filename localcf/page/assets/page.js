@@ -131,7 +131,7 @@ function newProcess(section, one) {
     if (wanted < 0) return;
     row.process = { ...row.process, instances: wanted };
     scaleText(row);
-    press('/page/scale', { process: guid, instances: wanted }).catch(() => {
+    press('/ui/scale', { process: guid, instances: wanted }).catch(() => {
       row.process = { ...row.process, instances };
       scaleText(row);
     });
@@ -209,7 +209,7 @@ function totals({ apps, cells }) {
 }
 
 function connect() {
-  const events = new EventSource('/page/events');
+  const events = new EventSource('/ui/events');
   const say = (state, text) => {
     link.dataset.link = state;
     set(link, text);

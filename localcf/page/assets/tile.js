@@ -9,7 +9,7 @@ export function makeTile(press) {
     if (guid === null || tile.killing === guid) return;
     tile.killing = guid;
     tickTile(tile);
-    press('/page/kill', { instance: guid }).catch(() => {
+    press('/ui/kill', { instance: guid }).catch(() => {
       tile.killing = undefined;
       tickTile(tile);
     });

@@ -34,18 +34,18 @@ describe('GET /', () => {
     expect(await reply.body.json()).toEqual({ links: {} });
   });
 
-  test.each(['page.css', 'page.js', 'tile.js', 'console.js', 'format.js', 'icon.svg'])('/page/%s', async (name) => {
-    const reply = await request(`${page.url}/page/${name}`);
+  test.each(['page.css', 'page.js', 'tile.js', 'console.js', 'format.js', 'icon.svg'])('/ui/%s', async (name) => {
+    const reply = await request(`${page.url}/ui/${name}`);
     expect(reply.statusCode).toBe(200);
     expect((await reply.body.text()).length).toBeGreaterThan(100);
   });
 
-  test.each(['index.html', 'nothing.js', '..%2fpage.ts', 'constructor'])('/page/%s is nothing', async (name) => {
-    expect((await request(`${page.url}/page/${name}`)).statusCode).toBe(404);
+  test.each(['index.html', 'nothing.js', '..%2fpage.ts', 'constructor'])('/ui/%s is nothing', async (name) => {
+    expect((await request(`${page.url}/ui/${name}`)).statusCode).toBe(404);
   });
 
   test('a bent name is refused everywhere', async () => {
-    for (const path of ['/', '/page/events', '/page/page.js']) {
+    for (const path of ['/', '/ui/events', '/ui/page.js']) {
       const headers = { host: 'evil.example', accept: HTML.accept };
       expect(await asked({ url: `${page.url}${path}`, headers })).toEqual({
         status: 403,
@@ -64,17 +64,17 @@ describe('buttons', () => {
     });
 
   test('kill and scale', async () => {
-    expect((await press('/page/kill', { instance: 'machine-0' })).statusCode).toBe(204);
-    expect((await press('/page/scale', { process: 'process-1', instances: 3 })).statusCode).toBe(204);
+    expect((await press('/ui/kill', { instance: 'machine-0' })).statusCode).toBe(204);
+    expect((await press('/ui/scale', { process: 'process-1', instances: 3 })).statusCode).toBe(204);
     expect(source.killed).toEqual(['machine-0']);
     expect(source.scaled).toEqual([{ process: 'process-1', instances: 3 }]);
   });
 
   test.each<[why: string, path: string, body: unknown, status: number]>([
-    ['what is not there', '/page/kill', { instance: 'gone' }, 404],
-    ['no instance', '/page/kill', {}, 400],
-    ['more than the page offers', '/page/scale', { process: 'p', instances: 101 }, 400],
-    ['less than none', '/page/scale', { process: 'p', instances: -1 }, 400],
+    ['what is not there', '/ui/kill', { instance: 'gone' }, 404],
+    ['no instance', '/ui/kill', {}, 400],
+    ['more than the page offers', '/ui/scale', { process: 'p', instances: 101 }, 400],
+    ['less than none', '/ui/scale', { process: 'p', instances: -1 }, 400],
   ])('%s is refused with a code and a hint', async (_why, path, body, status) => {
     const reply = await press(path, body);
     expect(reply.statusCode).toBe(status);
@@ -88,18 +88,18 @@ describe('buttons', () => {
   test('without the token of the page, or from another page, nothing is done', async () => {
     const before = source.killed.length;
     for (const headers of [{}, { 'x-unik-page': 'x' }, { 'x-unik-page': token, origin: 'http://evil.example' }]) {
-      expect((await press('/page/kill', { instance: 'machine-0' }, headers)).statusCode).toBe(403);
+      expect((await press('/ui/kill', { instance: 'machine-0' }, headers)).statusCode).toBe(403);
     }
     expect(source.killed).toHaveLength(before);
   });
 
   test('a body is not even read before that', async () => {
-    expect((await press('/page/kill', 'no JSON', {})).statusCode).toBe(403);
+    expect((await press('/ui/kill', 'no JSON', {})).statusCode).toBe(403);
   });
 });
 
 test('another user of this machine sees nothing', async () => {
-  const url = `${page.url}/page/page.js`;
+  const url = `${page.url}/ui/page.js`;
   expect((await asked({ url })).status).toBe(200);
   // Only root can become somebody else.
   if (process.getuid?.() !== 0) return;
@@ -111,7 +111,7 @@ describe('events', () => {
   test('the state at once and after a change, lines as they come; it ends when the browser goes', async () => {
     source.print({ instance: 'machine-0', text: 'before' });
     const gone = new AbortController();
-    const reply = await request(`${page.url}/page/events`, { signal: gone.signal });
+    const reply = await request(`${page.url}/ui/events`, { signal: gone.signal });
     expect(reply.headers['content-type']).toMatch(/^text\/event-stream/);
     const seen: { event: string; data: unknown }[] = [];
     const reading = read(reply.body, seen);

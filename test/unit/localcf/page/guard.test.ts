@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { isLoopback, prefersHtml, refusal, type Knock } from '../../../../localcf/page/guard.js';
 
-const OPTIONS = { hosts: ['api.unik.test'], token: 'secret', own_uid: 1_000 };
+const OPTIONS = { hosts: ['api.unik.test'], token: 'secret', owners: [1_000] };
 const get = (given: Partial<Knock> = {}, headers: Record<string, string | undefined> = {}): Knock => ({
   method: 'GET',
   headers: { host: '127.0.0.1:8181', ...headers },
