@@ -175,7 +175,8 @@ export function nextMove({ deployment, current, olds, running }: DeploymentView)
   const { state, max_in_flight, web_instances, original_web_instances } = deployment;
   const total = web_instances ?? original_web_instances;
   if (state === 'PAUSED') return { kind: 'wait' };
-  const left = shrink(olds, Math.max(0, total - running));
+  // A canary is one more than there were.
+  const left = shrink(olds, Math.max(0, total - running + (state === 'PREPAUSED' ? 1 : 0)));
   if (running < current.instances) {
     // What runs already may take over from old ones, also before all do.
     return left.length > 0 ? { kind: 'scale', instances: current.instances, olds: left } : { kind: 'wait' };

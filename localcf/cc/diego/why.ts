@@ -9,5 +9,5 @@ export function whyOf(lines: readonly string[]): string | undefined {
   const line = lines[at];
   if (line === undefined) return undefined;
   const fix = lines.slice(at + 1, at + 3).find((one) => /^\s*fix: /.test(one));
-  return [line, ...(fix === undefined ? [] : [fix])].map((one) => one.trim()).join('; ');
+  return [line, ...(fix === undefined ? [] : [fix])].map((one) => one.trim().replace(/^\*\*ERROR\*\* /, '')).join('; ');
 }

@@ -72,10 +72,7 @@ export function serviceBindingRoutes(cc: Cc): Route[] {
     app: (rows: readonly ServiceBinding[]) => ({
       apps: [...new Set(rows.map(({ app_guid }) => app_guid))].flatMap((guid) => {
         const app = store.app.get(guid);
-        // What the CLI reads of it: the full one is at its own address.
-        return app
-          ? [{ ...resource(cc, app, `/v3/apps/${guid}`), name: app.name, state: app.state, lifecycle: app.lifecycle }]
-          : [];
+        return app ? [presentApp(cc, app)] : [];
       }),
     }),
     service_instance: (rows: readonly ServiceBinding[]) => ({
