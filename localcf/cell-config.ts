@@ -13,7 +13,8 @@ export interface CellConfigFacts {
   agent: string;
   /** Cells share the memory of the host. */
   memory_mb: number;
-  nats?: readonly string[] | undefined;
+  /** Where routers of another's listen. */
+  nats?: object | undefined;
   log_level: string;
   /** The operator's, laid over it. */
   over: Readonly<Record<string, unknown>>;
@@ -35,7 +36,7 @@ export function cellConfig(facts: CellConfigFacts): object {
     // A platform of one machine that waits for half a minute looks broken.
     ...{ polling_interval: '10s', retry_interval: '2s' },
     ...{ staging: {}, log_level },
-    ...(nats ? { routes: { emitter: 'builtin', nats: { servers: nats, tls: 'off' } } } : {}),
+    ...(nats ? { routes: { emitter: 'builtin', nats } } : {}),
     ...over,
   };
 }

@@ -33,7 +33,15 @@ export const configSchema = z.strictObject({
     })
     .optional(),
   /** A router of another's: cells register there over NATS. */
-  nats: z.array(z.string()).optional(),
+  nats: z
+    .strictObject({
+      servers: z.array(z.string()).min(1),
+      user: z.string().optional(),
+      /** Holds the password alone. */
+      password_file: z.string().optional(),
+      tls: z.enum(['on', 'off']).default('on'),
+    })
+    .optional(),
   defaults: z
     .strictObject({
       memory_mb: z.int().min(1).default(128),
