@@ -8,6 +8,7 @@ import { by, included, list } from '../list.js';
 import { mergeMetadata, metadataSchema } from '../metadata.js';
 import { noMetadata, type ServiceBinding } from '../model.js';
 import { resource, toOne } from '../present.js';
+import { presentApp } from './present-apps.js';
 import { fieldsIn, presentInstance } from './service-instances.js';
 import type { Store } from '../store.js';
 
