@@ -13,6 +13,7 @@ import { cellConfig } from '../../../localcf/cell-config.js';
 import { configSchema } from '../../../localcf/config.js';
 import { startLocalCf, type LocalCf } from '../../../localcf/localcf.js';
 import { freePorts } from '../diego/children.js';
+import type { Diego } from '../diego/diego.js';
 import { addKernel } from '../home.js';
 import { ACCOUNTS } from '../staging/bench.js';
 import { ownLifecycle, zipped } from '../staging/bits.js';
@@ -33,9 +34,11 @@ export class Cloud {
   private constructor(
     readonly home: string,
     private readonly ports: { api: number; router: number },
+    private readonly diego: Diego | undefined,
   ) {}
 
-  static async open(): Promise<Cloud> {
+  /** `diego`: in place of the embedded one; closed with the rest. */
+  static async open(diego?: Diego): Promise<Cloud> {
     const home = await realpath(await mkdtemp(join(tmpdir(), 'ukc-')));
     const [api = 0, router = 0] = await freePorts(2);
     await writeFile(join(home, 'lifecycle.tgz'), await ownLifecycle());
@@ -44,7 +47,7 @@ export class Cloud {
       '--out',
       join(home, 'unik_buildpack-v0.zip'),
     ]);
-    const cloud = new Cloud(home, { api, router });
+    const cloud = new Cloud(home, { api, router }, diego);
     await cloud.start();
     await cloud.#startCell();
     const stack = async (): Promise<true | undefined> =>
@@ -55,9 +58,12 @@ export class Cloud {
 
   async start(): Promise<void> {
     const { home, ports } = this;
+    const other = this.diego && {
+      diego: { bbs_url: this.diego.bbs_url, locket_address: this.diego.locket_address, tls: this.certificates },
+    };
     this.localcf = await startLocalCf({
       ...{ home: join(home, 'cf'), command: [], env: {}, clock: systemClock, log: noLog },
-      config: configSchema.parse({ cells: 0, api: { port: ports.api }, router: { port: ports.router } }),
+      config: configSchema.parse({ cells: 0, api: { port: ports.api }, router: { port: ports.router }, ...other }),
       shipped: { lifecycle: join(home, 'lifecycle.tgz'), buildpack: join(home, 'unik_buildpack-v0.zip') },
     });
     const { username, password } = this.localcf.admin;
@@ -218,6 +224,10 @@ export class Cloud {
   }
 
   get certificates(): { ca_file: string; cert_file: string; key_file: string } {
+    if (this.diego) {
+      const { ca, cert, key } = this.diego.certs;
+      return { ca_file: ca, cert_file: cert, key_file: key };
+    }
     const at = (name: string): string => join(this.home, 'cf/certificates', name);
     return { ca_file: at('ca.crt'), cert_file: at('platform.crt'), key_file: at('platform.key') };
   }
@@ -237,8 +247,8 @@ export class Cloud {
         stacks: ['unik'],
       },
       ...{
-        bbs_url: `https://${at('bbs')}`,
-        locket_address: at('locket'),
+        bbs_url: this.diego?.bbs_url ?? `https://${at('bbs')}`,
+        locket_address: this.diego?.locket_address ?? at('locket'),
         agent: at('agent'),
         memory_mb: 4096,
         log_level: 'info',
@@ -261,6 +271,7 @@ export class Cloud {
   async close(): Promise<void> {
     await this.localcf.close();
     await this.#cell?.close();
+    await this.diego?.close();
     await rm(this.home, { recursive: true, force: true });
   }
 }
