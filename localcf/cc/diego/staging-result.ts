@@ -1,6 +1,7 @@
 /** What became of a staging task, in Cloud Controller's words (`staging_completion_handler.rb`, `failure_reason_sanitizer.rb`). Pure. */
 import { z } from 'zod';
 import { CF_ERRORS, itemOf, type CfErrorName } from '../errors.js';
+import { whyIn } from './why.js';
 import type { DropletBuildpack } from '../model.js';
 
 /** As the BBS tells it. */
@@ -95,7 +96,8 @@ const BY_STATUS: readonly [suffix: string, name: CfErrorName][] = [
 
 const FULL = 'insufficient resources';
 
-export function failureError(reason: string, why?: string): string {
+export function failureError(reason: string, logged?: string): string {
+  const why = whyIn(reason) ?? logged;
   const known = BY_STATUS.find(([suffix]) => reason.endsWith(suffix));
   if (known) return stagingError(known[1], '', why);
   if (reason.startsWith(FULL))

@@ -90,3 +90,10 @@ test('the developer sees why', () => {
     'BuildpackCompileFailed - App staging failed in the buildpack compile phase: the program forks (fork_unsupported); fix: Set UNIK_GUEST=linux.',
   );
 });
+
+test("what our cell says before Diego's words goes first", () => {
+  const reason = 'no web process (web_missing) Fix: Add a line. STG: Exited with status 222';
+  expect(failureError(reason, 'other (bad_request)')).toBe(
+    'NoAppDetectedError - An app was not successfully detected by any available buildpack: no web process (web_missing) Fix: Add a line.',
+  );
+});

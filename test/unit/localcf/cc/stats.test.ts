@@ -24,17 +24,16 @@ const lrp = (index: number, part: Partial<ActualLRP> = {}): ActualLRP => ({
   ...{ presence: 'ORDINARY', actual_lrp_internal_routes: [], metric_tags: {}, routable: true, availability_zone: '' },
   ...part,
 });
-const gauge = (instance_id: string, values: Record<string, number>): Envelope =>
-  ({
-    ...{
-      timestamp: BigInt(NOW) * 1_000_000n,
-      source_id: GUIDS.app,
-      instance_id,
-      deprecated_tags: {},
-      tags: { process_id: GUIDS.app },
-    },
-    gauge: { metrics: Object.fromEntries(Object.entries(values).map(([name, value]) => [name, { unit: '', value }])) },
-  });
+const gauge = (instance_id: string, values: Record<string, number>): Envelope => ({
+  ...{
+    timestamp: BigInt(NOW) * 1_000_000n,
+    source_id: GUIDS.app,
+    instance_id,
+    deprecated_tags: {},
+    tags: { process_id: GUIDS.app },
+  },
+  gauge: { metrics: Object.fromEntries(Object.entries(values).map(([name, value]) => [name, { unit: '', value }])) },
+});
 const read = (lrps: ActualLRP[], gauges: Envelope[] = [], started = true, instances = 2): Record<string, unknown>[] =>
   statsOf({ process: aProcess({ instances }), started, lrps, gauges, isolation_segment: null, now: NOW }) as Record<
     string,
