@@ -94,7 +94,8 @@ export class Life {
       this.deps.log.debug({ event: event.type, phase: next.phase }, 'instance.event-ignored');
       return;
     }
-    this.#track(this.#perform(effects, next));
+    // A reserved one is booted by the next process as well: that it has begun is not worth a write.
+    this.#track(this.#perform(effects, next, event.type !== 'run'));
   }
 
   /**
@@ -120,10 +121,10 @@ export class Life {
     while (this.#running.size > 0) await Promise.allSettled(this.#running);
   }
 
-  async #perform(effects: readonly Effect[], then: Instance): Promise<void> {
+  async #perform(effects: readonly Effect[], then: Instance, kept: boolean): Promise<void> {
     const { records, saves, log } = this.deps;
     try {
-      await saves.push(this.#now.spec.key, () => records.save(this.#now));
+      if (kept) await saves.push(this.#now.spec.key, () => records.save(this.#now));
     } catch (err) {
       // The machine counts for more than its record: what the provider lists makes up for a lost handle.
       log.error({ err }, 'record.save-failed');
