@@ -117,12 +117,17 @@ export function buildpackRoutes(cc: Cc): Route[] {
         const row = one(call);
         call.access.toAdmin();
         if (row.locked) throw cfError('BuildpackLocked');
-        const { blob, filename } = await receiveBuildpack(call.request, blobs, cc.config.limits.buildpack_bytes);
+        const { blob, filename } = await receiveBuildpack(call.request, {
+          ...{ blobs, max_bytes: cc.config.limits.buildpack_bytes, signal: call.signal },
+        });
         const job = store.change((tx) =>
           jobs.enqueue('buildpack.upload', row.guid, { sha256: blob.sha256, bytes: blob.bytes, filename }, tx),
         );
+        // The job is begun at once, and a sweep looks at no job: the row must name it first.
+        await jobs.ended(job, 10_000);
+        blob.release();
         const reply = jobReply(cc, job);
-        return { ...accepted(present(row)), ...(reply.headers && { headers: reply.headers }) };
+        return { ...accepted(present(one(call))), ...(reply.headers && { headers: reply.headers }) };
       },
       { raw: true },
     ),

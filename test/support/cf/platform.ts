@@ -1,0 +1,104 @@
+/** `unik up` as a process of its own, to be killed and started again, with a cell and machines that are real. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { freePorts } from '../diego/children.js';
+import { root, until } from '../unik.js';
+
+interface Held {
+  pid: number;
+}
+
+export class Platform {
+  #child: ChildProcess | undefined;
+
+  private constructor(
+    readonly home: string,
+    readonly api: string,
+    readonly router: string,
+  ) {}
+
+  static async open(config: object = {}): Promise<Platform> {
+    const home = await mkdtemp(join(tmpdir(), 'uk-up-'));
+    const [api = 0, router = 0] = await freePorts(2);
+    await writeFile(join(home, 'up.json'), JSON.stringify({ api: { port: api }, router: { port: router }, ...config }));
+    const platform = new Platform(home, `http://127.0.0.1:${api}`, `http://127.0.0.1:${router}`);
+    await platform.start();
+    return platform;
+  }
+
+  /** Settles when the API answers. */
+  async start(): Promise<void> {
+    const child = spawn(process.execPath, [join(root, 'dist/unik.mjs'), 'up', '--config', join(this.home, 'up.json')], {
+      env: { ...process.env, UNIK_HOME: this.home },
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
+    this.#child = child;
+    const serves = async (): Promise<true | undefined> => {
+      if (child.exitCode !== null) throw new Error(`unik up ended with ${child.exitCode}`);
+      return fetch(this.api).then(
+        () => true as const,
+        () => undefined,
+      );
+    };
+    await until('the API serves', serves, 90_000);
+  }
+
+  /** `kill -9`. */
+  async kill(): Promise<void> {
+    const child = this.#child;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGKILL');
+    await ended;
+  }
+
+  /** `kill -9` of the cell alone. */
+  async killCell(name = 'cell-0'): Promise<void> {
+    const text = await readFile(join(this.home, 'cf/cells', name, 'home/daemon.lock'), 'utf8').catch(() => undefined);
+    if (text === undefined) return;
+    const { pid } = JSON.parse(text) as Held;
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch (err) {
+      // It was dead already.
+      if ((err as NodeJS.ErrnoException).code !== 'ESRCH') throw err;
+    }
+  }
+
+  async password(): Promise<string> {
+    const text = await readFile(join(this.home, 'cf/admin.json'), 'utf8');
+    return (JSON.parse(text) as { password: string }).password;
+  }
+
+  /** Keys of machines, as the cell's folders have them. */
+  machines(): Promise<string[]> {
+    return readdir(join(this.home, 'cf/cells/cell-0/home/machines'));
+  }
+
+  /** Pids whose command line names our home. */
+  async processes(): Promise<number[]> {
+    const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+    const found = await Promise.all(
+      pids.map(async (pid) => {
+        const line = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+        return line.includes(this.home) ? [Number(pid)] : [];
+      }),
+    );
+    return found.flat();
+  }
+
+  /** Ends it in order. */
+  async stop(): Promise<void> {
+    const child = this.#child;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGTERM');
+    await ended;
+  }
+
+  async remove(): Promise<void> {
+    await rm(this.home, { recursive: true, force: true });
+  }
+}
