@@ -2,8 +2,10 @@
 import { createBbs, BbsError, type Identity } from '../../../backend/wire/bbs.js';
 import { followInstances } from '../../../backend/wire/bbs-events.js';
 import type { Clock } from '../../../core/clock.js';
+import { messageOf, UnikError } from '../../../core/errors.js';
 import type { Log } from '../../../core/log.js';
 import type { Blobs } from '../blobs.js';
+import { cfError } from '../errors.js';
 import type { App, Process } from '../model.js';
 import { processGuid } from '../recipes/desired-lrp.js';
 import type { Store } from '../store.js';
@@ -101,7 +103,7 @@ export async function createDiego(options: DiegoOptions): Promise<Diego> {
   );
 
   const lrpsOf = async (process: Process): Promise<ActualLRP[]> => {
-    const { actual_lrps } = await bbs.call('actual_lrps', { process_guid: processGuid(process) });
+    const { actual_lrps } = await reached(bbs.call('actual_lrps', { process_guid: processGuid(process) }));
     return actual_lrps;
   };
 
@@ -135,7 +137,7 @@ export async function createDiego(options: DiegoOptions): Promise<Diego> {
       const lrps =
         guids.length === 0
           ? []
-          : (await bbs.call('actual_lrps_by_process_guids', { process_guids: guids })).actual_lrps;
+          : (await reached(bbs.call('actual_lrps_by_process_guids', { process_guids: guids }))).actual_lrps;
       return new Map(
         processes.map((process) => {
           const mine = lrps.filter((lrp) => lrp.actual_lrp_key?.process_guid === processGuid(process));
@@ -147,7 +149,7 @@ export async function createDiego(options: DiegoOptions): Promise<Diego> {
     async restartInstance(process, index) {
       const lrp = (await lrpsOf(process)).find(({ actual_lrp_key }) => (actual_lrp_key?.index ?? 0) === index);
       if (!lrp?.actual_lrp_key) return false;
-      await bbs.call('retire', { actual_lrp_key: lrp.actual_lrp_key });
+      await reached(bbs.call('retire', { actual_lrp_key: lrp.actual_lrp_key }));
       return true;
     },
     async cancelBuild(task_guid) {
@@ -167,4 +169,14 @@ export async function createDiego(options: DiegoOptions): Promise<Diego> {
       await bbs.close();
     },
   };
+}
+
+/** A BBS that cannot be reached, as Cloud Controller tells it. */
+async function reached<T>(call: Promise<T>): Promise<T> {
+  try {
+    return await call;
+  } catch (err) {
+    if (!(err instanceof UnikError)) throw err;
+    throw cfError('InstancesUnavailable', messageOf(err));
+  }
 }

@@ -154,6 +154,12 @@ export function packageRoutes(cc: Cc): Route[] {
 }
 
 export function packageJobs({ store, jobs }: Cc): void {
+  // An upload that the last end cut off is gone: the bits may be sent again.
+  store.change((tx) => {
+    for (const { guid } of store.package.filter(({ state }) => state === 'PROCESSING_UPLOAD')) {
+      tx.update('package', guid, { state: 'AWAITING_UPLOAD' });
+    }
+  });
   jobs.define('package.delete', async ({ resource_guid }) => store.change((tx) => tx.remove('package', resource_guid)));
 }
 
