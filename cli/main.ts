@@ -32,7 +32,7 @@ process.exitCode = await runCommandLine(
       runStager: async (file, onReady) =>
         (await import('../backend/stager/main.js')).runStager(file, { onReady, onSignal }),
       runUp: async (options) => (await import('../localcf/main.js')).runUp({ ...options, onSignal }),
-      runDown: async (home) => (await import('../localcf/main.js')).runDown(home),
+      runDown: async (options) => (await import('../localcf/main.js')).runDown(options),
       runFiles: async (file, onReady) =>
         (await import('../backend/files/main.js')).runFiles(file, { onReady, onSignal }),
       doctor: async (home) => (await import('../backend/main.js')).doctor(home),

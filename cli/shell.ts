@@ -21,7 +21,7 @@ export interface LocalSide {
   /** Serves a Cloud Foundry until a signal. */
   runUp(options: UpOptions): Promise<void>;
   /** Ends it, also what a killed one left; false: there was none. */
-  runDown(home: string): Promise<boolean>;
+  runDown(options: Pick<UpOptions, 'home' | 'self' | 'env'>): Promise<boolean>;
   /** Serves the files of a folder until a signal. */
   runFiles(file: string, onReady: (line: string) => void): Promise<void>;
   doctor(home: string): Promise<DoctorReport>;

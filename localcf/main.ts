@@ -1,5 +1,5 @@
 /** `unik up`: configuration, lock, Cloud Foundry; until a signal. `unik down` ends what a killed one left. */
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
@@ -9,6 +9,7 @@ import { writeJsonFile } from '../core/json-file.js';
 import { createLog } from '../core/log.js';
 import { identify, isAlive, kill, type ProcessIdentity } from '../core/process.js';
 import { VERSION } from '../core/version.js';
+import { livingCells } from './cells.js';
 import { loadConfig } from './config.js';
 import { startLocalCf, type LocalCf, type LocalCfOptions } from './localcf.js';
 
@@ -24,6 +25,9 @@ export interface UpOptions {
   onSignal: (signal: 'SIGINT' | 'SIGTERM', handler: () => void) => () => void;
 }
 
+/** With which the last one served. */
+const CONFIG = 'config.json';
+
 /** Serves until a signal; then nothing of it runs any more, and everything is as it was at the next start. */
 export async function runUp(options: UpOptions): Promise<void> {
   const { home, self, env, onReady, onSignal } = options;
@@ -33,6 +37,8 @@ export async function runUp(options: UpOptions): Promise<void> {
   const log = createLog('localcf', config.log_level);
   await mkdir(folder, { recursive: true, mode: 0o700 });
   await takeTurn(folder);
+  // For who clears away after us.
+  await writeJsonFile(join(folder, CONFIG), config);
   const asked = new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) onSignal(signal, resolve);
   });
@@ -47,14 +53,37 @@ export async function runUp(options: UpOptions): Promise<void> {
 }
 
 /** Ends the one that serves, and what it left when it was killed. False: there was nothing. */
-export async function runDown(home: string): Promise<boolean> {
-  const running = await holder(join(home, 'cf'));
-  if (!running) return false;
+export async function runDown({ home, self, env }: Pick<UpOptions, 'home' | 'self' | 'env'>): Promise<boolean> {
+  const folder = join(home, 'cf');
+  const running = await holder(folder);
+  if (!running) return clearAway({ folder, self, env });
   await kill(running, 'SIGTERM');
   for (let waited = 0; await isAlive(running); waited += 100) {
     if (waited > 180_000) throw new UnikError('timeout', `localcf (pid ${running.pid}) has not ended within 180 s`);
     await systemClock.sleep(100);
   }
+  return true;
+}
+
+/** Machines and cells that outlived their localcf: only one that serves can end them in order. */
+async function clearAway({
+  folder,
+  self,
+  env,
+}: Pick<UpOptions, 'self' | 'env'> & { folder: string }): Promise<boolean> {
+  const names = await readdir(join(folder, 'cells')).catch((err: unknown) => {
+    if (hasCode(err, 'ENOENT')) return [];
+    throw err;
+  });
+  if ((await livingCells(join(folder, 'cells'), names)).size === 0) return false;
+  await takeTurn(folder);
+  const config = await loadConfig(join(folder, CONFIG));
+  const log = createLog('localcf', 'warn');
+  const up = await startLocalCf({
+    ...{ home: folder, config: { ...config, cells: names.length }, env, log, clock: systemClock },
+    ...{ command: [self], shipped: shippedFiles() },
+  });
+  await up.drain();
   return true;
 }
 

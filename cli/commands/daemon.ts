@@ -107,7 +107,7 @@ export function doctorLines({ findings }: DoctorReport): string[] {
 /** A daemon that was killed leaves its machines running: another is started to end them properly. */
 async function down(shell: Shell, flags: HostOption): Promise<void> {
   const { own } = await chooseTarget(flags.host, shell.env, shell.home);
-  if (own && (await shell.local.runDown(shell.home))) print(shell.stdout, 'stopped Cloud Foundry');
+  if (own && (await shell.local.runDown(shell))) print(shell.stdout, 'stopped Cloud Foundry');
   const start = own && (await hasInstances(shell.home));
   const client = await connect(shell, flags.host, start);
   try {
