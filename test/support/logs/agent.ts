@@ -8,6 +8,8 @@ import { freePorts } from '../diego/children.js';
 export interface TestAgent {
   readonly taken: Envelope[];
   readonly tls: Identity;
+  /** `host:port`. */
+  readonly address: string;
   /** A pair of another authority. */
   readonly stranger: Identity;
   client(tls?: Identity): Agent;
@@ -27,6 +29,7 @@ export async function makeAgent(): Promise<TestAgent> {
   let server: IngressServer | undefined;
   const agent: TestAgent = {
     taken,
+    address: `127.0.0.1:${port}`,
     tls: { ca: ca.cert, ...pair },
     stranger: { ca: ca.cert, ...strange },
     client: (tls = agent.tls) => createAgent(`127.0.0.1:${port}`, tls, 'metron'),

@@ -36,9 +36,9 @@ export const locketCases: Case[] = [
     fact: 'a row whose TTL passed without a renewal is deleted (locket expiration/lock_pick.go)',
     async steps(t) {
       const key = t.name('key');
-      await t.locket.lock({ key, owner: 'a', value: '', ...PRESENCE }, 1n);
+      await t.locket.lock({ key, owner: 'a', value: '', ...PRESENCE }, 4n);
       expect(await status(t.locket.lock({ key, owner: 'b', value: '', ...PRESENCE }, 5n))).not.toBe('accepted');
-      await t.until('the row ends', async () => (await status(t.locket.fetch(key))) !== 'accepted', 6_500);
+      await t.until('the row ends', async () => (await status(t.locket.fetch(key))) !== 'accepted', 12_000);
       expect(await status(t.locket.fetch(key))).toEqual({ code: 5, details: 'resource-not-found' });
       await t.locket.lock({ key, owner: 'b', value: '', ...PRESENCE }, 5n);
     },
@@ -49,8 +49,8 @@ export const locketCases: Case[] = [
     async steps(t) {
       const key = t.name('key');
       for (let beat = 0; beat < 4; beat++) {
-        await t.locket.lock({ key, owner: 'a', value: String(beat), ...PRESENCE }, 2n);
-        await delay(900);
+        await t.locket.lock({ key, owner: 'a', value: String(beat), ...PRESENCE }, 5n);
+        await delay(1_600);
       }
       expect(await t.locket.fetch(key)).toMatchObject({ value: '3' });
     },
