@@ -11,6 +11,8 @@ export interface CellConfigFacts {
   locket_address: string;
   /** `host:port` of the agent that takes logs. */
   agent: string;
+  /** Towards it, where they are others. */
+  agent_files?: IdentityFiles | undefined;
   /** Cells share the memory of the host. */
   memory_mb: number;
   /** Where routers of another's listen. */
@@ -23,7 +25,8 @@ export interface CellConfigFacts {
 const HOST = '127.0.0.1';
 
 export function cellConfig(facts: CellConfigFacts): object {
-  const { name, ports, files, stacks, bbs_url, locket_address, agent, memory_mb, nats, log_level, over } = facts;
+  const { name, ports, files, stacks, bbs_url, locket_address, agent, agent_files, memory_mb, nats, log_level, over } =
+    facts;
   return {
     ...{ cell_id: name, deployment: 'local', zone: 'z1', external_address: HOST },
     listen_addr: `${HOST}:${ports[`${name}.rep`] ?? 0}`,
@@ -31,7 +34,7 @@ export function cellConfig(facts: CellConfigFacts): object {
     tls: files,
     bbs: { url: bbs_url },
     locket: { address: locket_address },
-    loggregator: { address: agent },
+    loggregator: { address: agent, ...agent_files },
     ...{ stacks, provider: 'qemu', memory_mb },
     // A platform of one machine that waits for half a minute looks broken.
     ...{ polling_interval: '10s', retry_interval: '2s' },

@@ -30,6 +30,8 @@ export const configSchema = z.strictObject({
     .strictObject({
       url: z.url({ protocol: /^https?$/ }),
       agent: z.string().regex(/^.+:\d+$/, 'must be HOST:PORT'),
+      /** Towards that agent; default: those of all. */
+      tls: tlsFiles.optional(),
     })
     .optional(),
   /** A router of another's: cells register there over NATS. */

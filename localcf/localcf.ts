@@ -10,7 +10,7 @@ import type { Clock } from '../core/clock.js';
 import { hasCode } from '../core/errors.js';
 import { writeFileAtomic } from '../core/json-file.js';
 import type { Log } from '../core/log.js';
-import { readIdentity } from '../core/tls.js';
+import { readIdentity, type IdentityFiles, type TlsIdentity } from '../core/tls.js';
 import { Undo } from '../core/undo.js';
 import { createEmbedded } from './bbs/index.js';
 import { ccJobs, ccRoutes } from './cc/app.js';
@@ -36,6 +36,7 @@ import { tapped } from './page/lines.js';
 import { platformSource } from './page/platform.js';
 import { openPorts } from './ports.js';
 import { startRouter, type AccessRecord } from './router/index.js';
+import { remoteLogs } from './remote-logs.js';
 import { seed } from './seed.js';
 import { keepStacks } from './stacks.js';
 import { uaaApp } from './uaa/app.js';
@@ -143,7 +144,12 @@ async function join_(options: LocalCfOptions, undo: Undo): Promise<LocalCf> {
         name,
         cellConfig({
           ...{ name, ports, files, stacks: config.stacks, bbs_url, locket_address, memory_mb: each_mb },
-          ...{ agent: config.logs?.agent ?? ingress.address, nats: config.nats, log_level: config.log_level },
+          ...{
+            agent: config.logs?.agent ?? ingress.address,
+            agent_files: config.logs?.tls,
+            nats: config.nats,
+            log_level: config.log_level,
+          },
           over: config.cell,
         }),
       ]),
@@ -157,10 +163,13 @@ async function join_(options: LocalCfOptions, undo: Undo): Promise<LocalCf> {
   const uaa = new Uaa({ store, tokens, clients: clientsOf(secrets), clock });
   await seedAdmin(store, secrets);
 
+  const remote = config.logs && remoteLogs({ ...config.logs, tls: await agentIdentity(config.logs.tls, tls), log });
+  if (remote) undo.push('remote logs', () => remote.close());
+  const appLogs = remote ?? storeLogs(logs, clock);
   const jobs = createJobs(store, log);
   const diego = await createDiego({
     ...{ store, blobs, tls, bbs_url, clock, api_url, log: log.child({ part: 'cc' }) },
-    logs: storeLogs(logs, clock),
+    logs: appLogs,
     internal: { host, port: ports['internal'] ?? 0 },
     key: await openKey(join(home, 'signing.key')),
     lifecycle: { path: shipped.lifecycle, sha256: await digestOf(shipped.lifecycle) },
@@ -228,6 +237,9 @@ async function join_(options: LocalCfOptions, undo: Undo): Promise<LocalCf> {
     },
   };
 }
+
+const agentIdentity = async (files: IdentityFiles | undefined, usual: TlsIdentity): Promise<TlsIdentity> =>
+  files ? readIdentity(files, 'logs.tls') : usual;
 
 async function openKey(file: string): Promise<Buffer> {
   try {

@@ -72,9 +72,10 @@ export class Platform {
     return (JSON.parse(text) as { password: string }).password;
   }
 
-  /** Keys of machines, as the cell's folders have them. */
-  machines(): Promise<string[]> {
-    return readdir(join(this.home, 'cf/cells/cell-0/home/machines'));
+  /** Machines, as the cell's records have them. */
+  async machines(): Promise<string[]> {
+    const home = join(this.home, 'cf/cells/cell-0/home');
+    return (await readdir(join(home, 'instances'))).sort();
   }
 
   /** Pids whose command line names our home. */
