@@ -47,7 +47,10 @@ describePeer('kill -9', ['cf'], () => {
     await platform.kill();
     await pushing;
     await platform.start();
-    await cf.ok(['push', 'one', '-s', 'unik', '-m', '64M', '-p', SAMPLE], { timeout_ms: 400_000 });
+    // A build of before may still be under way, and there is one at a time.
+    const push = async (): Promise<true | undefined> =>
+      (await cf.run(['push', 'one', '-s', 'unik', '-m', '64M', '-p', SAMPLE])).code === 0 ? true : undefined;
+    await until('a push succeeds', push, 400_000);
     await answers('one.apps.localhost', 200);
   });
 
