@@ -61,6 +61,8 @@ export interface BootPlan {
   configure?: (config: InstanceConfig) => Configured;
   /** Features of the processor that the kernel cannot do without. */
   cpuFeatures?: readonly string[];
+  /** A network card would be in its way. */
+  noNetwork?: boolean;
   /** There is no driver for a device of random numbers. */
   noEntropy?: boolean;
   /** The application is told to end by the power button. */

@@ -369,7 +369,7 @@ export class QemuProvider implements Provider {
       ram_mb: spec.ram_mb,
       cpus: spec.limits.cpus,
       accelerator: record.accelerator,
-      net: net.device,
+      net: spec.boot.noNetwork ? { kind: 'none' } : net.device,
     });
   }
 
