@@ -131,7 +131,7 @@ suite('guests on real kernels', () => {
     await unik.ok(['stop', '-t', '2', name]);
     expect(
       (await unik.json<{ name: string; status: string }[]>(['ps', '-a'])).find((one) => one.name === name)?.status,
-    ).toMatch(/Exited/);
+    ).toMatch(/exited/i);
 
     await unik.ok(['start', name]);
     await fetchUntil200(`http://127.0.0.1:${port}/`);
@@ -147,10 +147,8 @@ suite('guests on real kernels', () => {
 
   async function ended(name: string): Promise<{ reason: string; message: string }> {
     return until(`${name} has ended`, async () => {
-      const { exit, phase } = await unik.json<{ phase?: string; exit?: { reason: string; message: string } }>([
-        'inspect',
-        name,
-      ]);
+      type Seen = { phase?: string; exit?: { reason: string; message: string } };
+      const [{ exit, phase } = {}] = await unik.json<Seen[]>(['inspect', name]);
       return exit && phase !== 'running' ? exit : undefined;
     });
   }
