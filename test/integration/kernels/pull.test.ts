@@ -84,7 +84,10 @@ suite('a real registry', () => {
           to.writeHead(reply.statusCode ?? 500, reply.headers);
           if (from.url?.includes('/blobs/')) {
             ranges.push(from.headers.range);
-            if (cutAfter !== undefined && reply.statusCode === 200) return cut(reply, to.socket, cutAfter);
+            if (cutAfter !== undefined && reply.statusCode === 200) {
+              cut(reply, to.socket, cutAfter);
+              return;
+            }
           }
           reply.pipe(to);
         },
@@ -238,9 +241,7 @@ suite('a real registry', () => {
     );
     expect(refusal.code).toBe('download_failed');
     expect(refusal.message).toMatch(named);
-    expect(JSON.stringify({ ...refusal, message: refusal.message, cause: String(refusal.cause) })).not.toMatch(
-      /not-the-secret|s3cret/,
-    );
+    expect(`${refusal.message} ${String(refusal.cause)}`).not.toMatch(/not-the-secret|s3cret/);
   });
 
   test('another digest than the one asked for is refused', async () => {
