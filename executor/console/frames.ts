@@ -103,7 +103,11 @@ export function consoleDelta(before: Buffer, now: Buffer): { added: Buffer; gap:
     return { added: now.subarray(before.length), gap: false };
   }
   // The longest end of what was that is somewhere in what is; short ones could be anywhere.
-  for (let length = Math.min(before.length, now.length); length >= 64 || length === before.length; length = length >> 1) {
+  for (
+    let length = Math.min(before.length, now.length);
+    length >= 64 || length === before.length;
+    length = length >> 1
+  ) {
     const at = now.lastIndexOf(before.subarray(before.length - length));
     if (at >= 0) return { added: now.subarray(at + length), gap: false };
   }

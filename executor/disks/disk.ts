@@ -159,7 +159,7 @@ async function copyInto(target: FileHandle, path: string, at: number, signal?: A
   const source = await open(path, 'r');
   try {
     const chunk = Buffer.alloc(MB);
-    for (let from = 0; ; ) {
+    for (let from = 0; ;) {
       signal?.throwIfAborted();
       const { bytesRead } = await source.read(chunk, 0, chunk.length, from);
       if (bytesRead === 0) return;

@@ -72,11 +72,7 @@ function pathTable(root: number, bigEndian: boolean): Buffer {
   return table;
 }
 
-function primary(
-  volume: string,
-  blocks: number,
-  at: { pathTableL: number; pathTableM: number; root: Buffer },
-): Buffer {
+function primary(volume: string, blocks: number, at: { pathTableL: number; pathTableM: number; root: Buffer }): Buffer {
   const sector = Buffer.alloc(BLOCK);
   sector.fill(' ', 8, 72).fill(' ', 190, 813);
   Buffer.from('\x01CD001\x01', 'latin1').copy(sector);

@@ -24,7 +24,8 @@ import { choosePorts, freeSlot } from './allocate.js';
 import { claimSlot } from './claim.js';
 import { FILES, qemuArgs, TRANSLATION_BUFFER_MB, type Accelerator } from './args.js';
 import { tail } from './console.js';
-import { monitorOf, readControl } from './control.js';
+import { monitorOf } from '../../guests/linux/control.js';
+import { readControl } from './control.js';
 import { layOut, writeNetFiles } from './files.js';
 import { homeTag, hostAddresses, routedRanges, slotIsUnrouted, uidBase } from './host.js';
 import { launch, launchLog, type Device } from './launch.js';
@@ -91,6 +92,8 @@ export class QemuProvider implements Provider {
       user: userNetwork(context),
       isolated: isolatedNetwork(),
       none: noNetwork(this.#root),
+      // Asked of this provider, it is one nobody else provides.
+      provider: noNetwork(this.#root),
     };
     this.#host = new HostProbe({ home: options.home, path: options.path, root: this.#root, program: PROGRAM });
   }
