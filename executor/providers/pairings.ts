@@ -7,6 +7,8 @@ export const PAIRINGS: Partial<Record<GuestName, Partial<Record<ProviderName, st
   linux: {
     qemu: 'yes',
     fake: 'yes',
+    aws: 'yes',
+    virtualbox: 'yes',
   },
   unikraft: { qemu: 'yes' },
   nanos: { qemu: 'yes' },

@@ -28,7 +28,7 @@ export interface Place {
   net: InstanceNet;
 }
 
-/** `ended`: it will never run again, though the provider may still list it. `gone`: not even that. */
+/** `ended`: it will never run again, though the provider may still list it. */
 export type RemoteState = 'pending' | 'running' | 'ended';
 
 /** A machine as its provider tells of it. */
@@ -40,6 +40,8 @@ export interface RemoteMachine {
   state: RemoteState;
   /** Where this host reaches the guest. */
   address?: string | undefined;
+  /** It has ended and holds nothing any more: listed for a while, and nobody need remove it. */
+  traceless?: boolean;
 }
 
 export type Ref = Pick<RemoteMachine, 'key' | 'owner' | 'id'>;

@@ -82,7 +82,7 @@ export class RemoteProvider implements Provider {
     const [found, records] = await Promise.all([this.options.driver.find(owner), this.#records.all()]);
     const mine = records.filter((record) => record.owner === owner);
     const known = new Set(mine.map(({ key }) => key));
-    const strays = found.filter(({ key, state }) => !known.has(key) && state !== 'ended');
+    const strays = found.filter(({ key, traceless }) => !known.has(key) && !traceless);
     return [...mine, ...strays.map(recordOf)].map((record) => handleOf(this.name, record));
   }
 
@@ -90,7 +90,7 @@ export class RemoteProvider implements Provider {
     const record = await this.#recordOf(handle);
     if (record?.id !== undefined) return handleOf(this.name, (await this.#attach(record)).record);
     const found = (await this.options.driver.find(handle.owner)).find(({ key }) => key === handle.key);
-    if (!found || found.state === 'ended') return undefined;
+    if (!found || found.traceless === true) return undefined;
     // Its record was lost, or never completed: the provider's word stands.
     const adopted = { ...recordOf(found), ...(record ?? { ports: handle.ports }), id: found.id };
     await this.#records.save(adopted);

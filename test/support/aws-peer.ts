@@ -3,9 +3,10 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { open, readFile, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { createServer as createPortFinder, type AddressInfo } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { freePort } from './free-port.js';
 import { peer } from './peers.js';
 import { PeerNet, type BootedDisk } from './peer-net.js';
 
@@ -361,12 +362,4 @@ function xmlError(code: string, status: number): Answer {
 function refuse(response: ServerResponse, ebs: boolean, code: string, status: number): void {
   if (ebs) response.writeHead(status, ebsError(code)).end(JSON.stringify({ message: `${code} for a test` }));
   else response.writeHead(status, { 'content-type': 'text/xml' }).end(xmlError(code, status).body);
-}
-
-async function freePort(): Promise<number> {
-  const server = createPortFinder().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

@@ -1,7 +1,7 @@
 import { execa, type ResultPromise } from 'execa';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, readlink, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -38,7 +38,8 @@ export interface DiskBootOptions {
  * 169.254.169.254 gives each what was put for its address.
  */
 export class PeerNet {
-  readonly #ns: string;
+  /** Holds the namespace: one that has a name can lose it to others. */
+  readonly #holder: ChildProcess;
   readonly #link: string;
   readonly #children: ChildProcess[] = [];
   readonly #machines = new Set<BootedDisk>();
@@ -49,7 +50,7 @@ export class PeerNet {
     readonly subnet: string,
     id: string,
   ) {
-    this.#ns = `unik-peer-${id}`;
+    this.#holder = spawn('unshare', ['--net', 'sleep', 'infinity'], { stdio: 'ignore' });
     this.#link = `up-${id}`.slice(0, 14);
   }
 
@@ -64,6 +65,11 @@ export class PeerNet {
       await net.close();
       throw err;
     }
+  }
+
+  /** Arguments of nsenter: what runs behind them is in this network. */
+  get enter(): string[] {
+    return ['-t', String(this.#holder.pid), '-n'];
   }
 
   get gateway(): string {
@@ -89,14 +95,14 @@ export class PeerNet {
     await this.#inside('ip', ['link', 'set', tap, 'master', 'br0', 'up']);
     await writeFile(options.serialFile, '');
     const args = [
-      ...['netns', 'exec', this.#ns, 'qemu-system-x86_64', '-accel', 'tcg', '-M', options.controller === 'sata' ? 'q35' : 'pc'],
+      ...[...this.enter, 'qemu-system-x86_64', '-accel', 'tcg', '-M', options.controller === 'sata' ? 'q35' : 'pc'],
       ...['-cpu', 'max', '-m', String(options.ram_mb), '-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none'],
       ...['-chardev', `file,id=s,path=${options.serialFile}`, '-serial', 'chardev:s'],
       ...diskArgs(options),
       ...['-netdev', `tap,id=n0,ifname=${tap},script=no,downscript=no`],
       ...['-device', `${options.nic},netdev=n0,mac=${mac},romfile=`],
     ];
-    const child = spawn('ip', args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    const child = spawn('nsenter', args, { stdio: ['ignore', 'ignore', 'pipe'] });
     let words = '';
     child.stderr.on('data', (bytes: Buffer) => (words += bytes.toString()));
     const ended = new Promise<void>((resolve) => {
@@ -124,15 +130,19 @@ export class PeerNet {
       if (child.exitCode === null && child.signalCode === null) await new Promise((resolve) => child.once('exit', resolve));
     }
     await execa('ip', ['link', 'del', this.#link]).catch(() => undefined);
-    await execa('ip', ['netns', 'del', this.#ns]).catch(() => undefined);
+    this.#holder.kill('SIGKILL');
     await rm(this.dir, { recursive: true, force: true });
   }
 
   async #begin(): Promise<void> {
     for (const name of ['hosts', 'metadata']) await mkdir(join(this.dir, name), { mode: 0o755 });
     const ip = (args: string): ResultPromise => execa('ip', args.split(' '));
-    await ip(`netns add ${this.#ns}`);
-    await ip(`link add ${this.#link} type veth peer name uplink netns ${this.#ns}`);
+    const own = await readlink('/proc/self/ns/net');
+    for (let tries = 0; (await readlink(`/proc/${String(this.#holder.pid)}/ns/net`)) === own; tries++) {
+      if (tries > 200) throw new Error('no network namespace: unshare --net failed');
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    await ip(`link add ${this.#link} type veth peer name uplink netns ${String(this.#holder.pid)}`);
     await ip(`addr add ${this.subnet}.1/24 dev ${this.#link}`);
     await ip(`link set ${this.#link} up`);
     const inside = [
@@ -161,12 +171,12 @@ export class PeerNet {
   }
 
   #inside(file: string, args: string[]): ResultPromise {
-    return execa('ip', ['netns', 'exec', this.#ns, file, ...args]);
+    return execa('nsenter', [...this.enter, file, ...args]);
   }
 
   #spawn(file: string, args: string[]): void {
     this.#children.push(
-      spawn('ip', ['netns', 'exec', this.#ns, file, ...args], { stdio: ['ignore', 'ignore', 'inherit'] }),
+      spawn('nsenter', [...this.enter, file, ...args], { stdio: ['ignore', 'ignore', 'inherit'] }),
     );
   }
 }

@@ -192,12 +192,15 @@ export class AwsDriver implements Driver {
   }
 
   #machine(instance: Instance): RemoteMachine {
+    const state = STATES[instance.State?.Name ?? 'pending'] ?? 'pending';
+    const traceless = /^(shutting-down|terminated)$/.test(instance.State?.Name ?? '');
     const address = this.options.config.address === 'public' ? instance.PublicIpAddress : instance.PrivateIpAddress;
     return {
       key: tagOf(instance.Tags, TAGS.key) ?? '',
       owner: tagOf(instance.Tags, TAGS.owner) ?? '',
       id: instance.InstanceId ?? '',
-      state: STATES[instance.State?.Name ?? 'pending'] ?? 'pending',
+      state,
+      ...(traceless ? { traceless } : {}),
       ...(address ? { address } : {}),
     };
   }
