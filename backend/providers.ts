@@ -1,3 +1,4 @@
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemClock } from '../core/clock.js';
 import { UnikError } from '../core/errors.js';
@@ -53,12 +54,17 @@ async function make(name: ProviderName, config: ProviderConfig, log: Log): Promi
   }
   if (name === 'fake') return factories.fake({ dir: join(home, 'providers', name), clock: systemClock, log });
   const common = { home: join(home, 'providers', name), clock: systemClock, log };
+  await mkdir(common.home, { recursive: true, mode: 0o700 });
   const options = config.provider_options;
   const missing = (): UnikError =>
     new UnikError('config_invalid', `provider_options.${name}: provider ${name} needs to be told where and as whom`);
   if (name === 'aws') {
     if (!options.aws) throw missing();
     return factories.aws({ ...common, config: options.aws });
+  }
+  if (name === 'vsphere') {
+    if (!options.vsphere) throw missing();
+    return factories.vsphere({ ...common, config: options.vsphere });
   }
   if (name === 'virtualbox') {
     return factories.virtualbox({ ...common, config: options.virtualbox ?? virtualboxConfigSchema.parse({}) });

@@ -15,7 +15,10 @@ const FLAGS = ['-std=gnu11', '-D_GNU_SOURCE', '-Os', '-Wall', '-Wextra', '-Werro
 /** The metapackage that always depends on the newest kernel made for virtual machines. */
 const KERNEL_PACKAGE = { x64: 'linux-image-cloud-amd64', arm64: 'linux-image-cloud-arm64' };
 /** The one with drivers for machines of any kind. */
-export const GENERIC = { store: '.assets/kernel-generic', packages: { x64: 'linux-image-amd64', arm64: 'linux-image-arm64' } };
+export const GENERIC = {
+  store: '.assets/kernel-generic',
+  packages: { x64: 'linux-image-amd64', arm64: 'linux-image-arm64' },
+};
 const CLOUD = { store: '.assets/kernel', packages: KERNEL_PACKAGE };
 /** Where the modules are that the guest may need, in any kernel since 5.10; the rest of the package is not kept. */
 const MODULE_PATHS = [

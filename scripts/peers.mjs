@@ -97,7 +97,10 @@ function build(set, name, module) {
 /** Packages of PyPI in an environment of their own. It knows its place, so it is made there and marked when whole. */
 function installed(name, packages, program) {
   const python = exec('python3', ['-c', 'import sys; print(sys.executable, sys.version)'], {}).trim();
-  const digest = createHash('sha256').update([...packages, python].join('\0')).digest('hex').slice(0, 16);
+  const digest = createHash('sha256')
+    .update([...packages, python].join('\0'))
+    .digest('hex')
+    .slice(0, 16);
   const folder = join(cacheFolder(), digest);
   const path = join(folder, 'bin', program);
   if (existsSync(join(folder, 'complete')) && isProgram(path)) return path;

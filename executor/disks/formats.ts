@@ -2,8 +2,9 @@ import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { UnikError } from '../../core/errors.js';
 import { run } from '../../core/process.js';
+import type { DiskFormat } from './format-names.js';
 
-/** Formats a raw disk can be had in, and what `qemu-img` calls them. */
+/** What `qemu-img` calls them. */
 const QEMU_IMG = {
   raw: ['raw'],
   qcow2: ['qcow2', 'compat=1.1'],
@@ -14,9 +15,7 @@ const QEMU_IMG = {
   vdi: ['vdi'],
   /** Fixed size, as Azure wants it. */
   vhd: ['vpc', 'subformat=fixed,force_size=on'],
-} as const;
-export type DiskFormat = keyof typeof QEMU_IMG;
-export const DISK_FORMATS = Object.keys(QEMU_IMG) as DiskFormat[];
+} as const satisfies Record<DiskFormat, readonly string[]>;
 
 /** Writes `target` in another format; sparse where the format can. Gives all files it made. */
 export async function convertDisk(
@@ -25,7 +24,7 @@ export async function convertDisk(
   target: string,
   signal?: AbortSignal,
 ): Promise<string[]> {
-  const [name, options] = QEMU_IMG[format];
+  const [name, options]: readonly [string, string?] = QEMU_IMG[format];
   const how = options === undefined ? [] : ['-o', options];
   const flat = flatName(target);
   // A flat extent is named by the name of its description, so that cannot be renamed afterwards.

@@ -9,6 +9,7 @@ export const PAIRINGS: Partial<Record<GuestName, Partial<Record<ProviderName, st
     fake: 'yes',
     aws: 'yes',
     virtualbox: 'yes',
+    vsphere: 'yes',
   },
   unikraft: { qemu: 'yes' },
   nanos: { qemu: 'yes' },

@@ -55,8 +55,10 @@ export function sayToGuest(
       heard += bytes.toString('latin1');
       const nonce = /^unik 1 ([0-9a-f]{32})\n/.exec(heard)?.[1];
       if (nonce === undefined) return;
-      if (heard.endsWith('ok\n')) return done(true);
-      if (heard.endsWith('no\n')) return done(false);
+      if (/(ok|no)\n$/.test(heard)) {
+        done(heard.endsWith('ok\n'));
+        return;
+      }
       const text = JSON.stringify(command);
       const seal = createHmac('sha256', to.token).update(`${nonce}${text}`).digest('hex');
       socket.write(`${seal} ${text}\n`);

@@ -140,7 +140,7 @@ export class RemoteLive {
       try {
         await this.#hear();
       } catch (err) {
-        if (!this.#closed.signal.aborted) log.warn({ err, key: this.record.key }, 'serial.unreadable');
+        log.warn({ err, key: this.record.key }, 'serial.unreadable');
       }
       await clock.sleep(pace.serial_ms, this.#closed.signal).catch(() => undefined);
     }

@@ -39,6 +39,7 @@ const SAY_MS = 2_000;
  */
 export class RemoteProvider implements Provider {
   readonly capabilities: Capabilities = { ports: true, separateStreams: true, network: ['provider'] };
+  readonly policy?: (owner: Owner) => Record<string, unknown>;
   readonly #records: RemoteRecords;
   readonly #tokens: DoorTokens;
   readonly #disks: DiskCache;
@@ -46,7 +47,7 @@ export class RemoteProvider implements Provider {
   readonly #live = new Map<Key, Promise<RemoteLive>>();
   readonly #starting = new Map<Key, Promise<MachineHandle>>();
   readonly #closed = new AbortController();
-  #watching: Promise<void> | undefined;
+  #isWatching = false;
   /** Addresses are chosen one start at a time. */
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -55,6 +56,8 @@ export class RemoteProvider implements Provider {
     this.#tokens = new DoorTokens(options.home);
     this.#disks = new DiskCache(join(options.home, 'disks'));
     this.#pace = { ...PACE, ...options.pace };
+    const { driver } = options;
+    if (driver.policy) this.policy = (owner) => driver.policy?.(owner) ?? {};
   }
 
   get name(): ProviderName {
@@ -111,8 +114,9 @@ export class RemoteProvider implements Provider {
     const deadline = clock.now() + graceMs;
     const grace = (): number => Math.max(0, deadline - clock.now());
     // A guest that still boots does not listen yet.
-    while (!(await live.say({ stop: { grace_ms: grace() } }, SAY_MS)) && grace() > 0 && !live.over) {
-      await Promise.race([clock.sleep(Math.min(500, grace())), live.exit]);
+    const over = live.exit.then(() => 'over');
+    while (!(await live.say({ stop: { grace_ms: grace() } }, SAY_MS)) && grace() > 0) {
+      if ((await Promise.race([clock.sleep(Math.min(500, grace())), over])) === 'over') break;
     }
     if (!(await this.#endsWithin(live, grace() + this.#pace.power_off_ms))) await live.powerOff();
     await live.exit;
@@ -285,20 +289,19 @@ export class RemoteProvider implements Provider {
     const live = this.#look(record, forwards);
     this.#live.set(record.key, live);
     live.catch(() => this.#live.delete(record.key));
-    this.#watching ??= this.#watch();
+    if (!this.#isWatching) void this.#watch();
+    this.#isWatching = true;
     return live;
   }
 
   async #look(record: RemoteRecord, given: Forwards | undefined): Promise<RemoteLive> {
     const { driver, clock, log } = this.options;
     const spool = await Spool.open(join(this.#records.folder(record.key), 'console'));
-    let live: RemoteLive | undefined;
     let forwards = given;
     if (!record.exit && !given) {
       await driver.resume?.(handleOf(this.name, record));
-      const target = (): string | undefined => live?.record.address ?? record.address;
       forwards = (
-        await Forwards.open(record.ports, target).catch((err: unknown) => {
+        await Forwards.open(record.ports, () => record.address).catch((err: unknown) => {
           log.warn({ err, key: record.key }, 'remote.port-lost');
           return undefined;
         })
@@ -306,8 +309,7 @@ export class RemoteProvider implements Provider {
     }
     const token = await this.#tokens.of(record.key);
     const save = (changed: RemoteRecord): Promise<void> => this.#records.save(changed);
-    live = new RemoteLive(record, { driver, spool, forwards, pace: this.#pace, clock, log, token, save });
-    return live;
+    return new RemoteLive(record, { driver, spool, forwards, pace: this.#pace, clock, log, token, save });
   }
 
   /** Asks the provider about all machines at once, again and again. */
@@ -318,7 +320,7 @@ export class RemoteProvider implements Provider {
       try {
         await this.#tick();
       } catch (err) {
-        if (!signal.aborted) log.warn({ err, provider: this.name }, 'remote.state-unknown');
+        log.warn({ err, provider: this.name }, 'remote.state-unknown');
       }
       await clock.sleep(this.#pace.state_ms, signal).catch(() => undefined);
     }

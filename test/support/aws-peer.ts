@@ -58,7 +58,10 @@ export class AwsPeer {
   #subnet = '';
   #group = '';
 
-  private constructor(readonly net: PeerNet | undefined, readonly dir: string) {}
+  private constructor(
+    readonly net: PeerNet | undefined,
+    readonly dir: string,
+  ) {}
 
   /** Without a network, instances are only told about. */
   static async open(net: PeerNet | undefined, dir: string): Promise<AwsPeer> {
@@ -88,21 +91,27 @@ export class AwsPeer {
   }
 
   /** What moto has of a kind: ids. */
-  async count(action: 'DescribeInstances' | 'DescribeImages' | 'DescribeSnapshots' | 'DescribeVolumes'): Promise<string[]> {
-    const owners = action === 'DescribeImages' ? '&Owner.1=self' : action === 'DescribeSnapshots' ? '&Owner.1=self' : '';
+  async count(
+    action: 'DescribeInstances' | 'DescribeImages' | 'DescribeSnapshots' | 'DescribeVolumes',
+  ): Promise<string[]> {
+    const owners =
+      action === 'DescribeImages' ? '&Owner.1=self' : action === 'DescribeSnapshots' ? '&Owner.1=self' : '';
     const xml = await this.#moto2(`Action=${action}&Version=2016-11-15${owners}`);
     const pattern = {
-      DescribeInstances: /<instanceId>(i-\w+)<\/instanceId>(?:(?!<instanceState>)[\s\S])*<instanceState>\s*<code>\d+<\/code>\s*<name>(\w+)/g,
+      DescribeInstances:
+        /<instanceId>(i-\w+)<\/instanceId>(?:(?!<instanceState>)[\s\S])*<instanceState>\s*<code>\d+<\/code>\s*<name>(\w+)/g,
       DescribeImages: /<imageId>(ami-\w+)/g,
       DescribeSnapshots: /<snapshotId>(snap-\w+)/g,
       DescribeVolumes: /<volumeId>(vol-\w+)/g,
     }[action];
-    const found = [...xml.matchAll(pattern)].filter((match) => match[2] !== 'terminated' && match[2] !== 'shutting-down');
+    const found = [...xml.matchAll(pattern)].filter(
+      (match) => match[2] !== 'terminated' && match[2] !== 'shutting-down',
+    );
     return [...new Set(found.map((match) => match[1] ?? ''))];
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.instances.values()].map(({ machine }) => machine?.powerOff()));
+    await Promise.all([...this.instances.values()].map(async ({ machine }) => machine?.powerOff()));
     this.#server.closeAllConnections();
     this.#server.close();
     this.#moto.kill('SIGKILL');
@@ -123,8 +132,10 @@ export class AwsPeer {
       if (tries > 600) throw new Error('moto did not begin');
       await delay(100);
     }
-    this.#subnet = /<subnetId>(subnet-\w+)/.exec(await this.#moto2('Action=DescribeSubnets&Version=2016-11-15'))?.[1] ?? '';
-    this.#group = /<groupId>(sg-\w+)/.exec(await this.#moto2('Action=DescribeSecurityGroups&Version=2016-11-15'))?.[1] ?? '';
+    this.#subnet =
+      /<subnetId>(subnet-\w+)/.exec(await this.#moto2('Action=DescribeSubnets&Version=2016-11-15'))?.[1] ?? '';
+    this.#group =
+      /<groupId>(sg-\w+)/.exec(await this.#moto2('Action=DescribeSecurityGroups&Version=2016-11-15'))?.[1] ?? '';
     this.#server = createServer((request, response) => {
       this.#handle(request, response).catch((err: unknown) => {
         process.stderr.write(`aws peer: ${String(err)}\n`);
@@ -139,7 +150,8 @@ export class AwsPeer {
       method: 'POST',
       headers: {
         'content-type': 'application/x-www-form-urlencoded; charset=utf-8',
-        authorization: 'AWS4-HMAC-SHA256 Credential=x/20260101/us-east-1/ec2/aws4_request, SignedHeaders=host, Signature=x',
+        authorization:
+          'AWS4-HMAC-SHA256 Credential=x/20260101/us-east-1/ec2/aws4_request, SignedHeaders=host, Signature=x',
       },
       body: form,
     });
@@ -158,9 +170,18 @@ export class AwsPeer {
     if (typeof fault === 'object') await delay(fault.delay_ms);
     const credential = /Credential=([^/]+)/.exec(request.headers.authorization ?? '')?.[1];
     const refusal = this.refuse ?? (credential === ACCESS_KEY ? undefined : 'AuthFailure');
-    if (refusal) return refuse(response, ebs, refusal, refusal === 'UnauthorizedOperation' ? 403 : 401);
-    if (fault === 'throttle') return refuse(response, ebs, ebs ? 'ThrottlingException' : 'RequestLimitExceeded', ebs ? 400 : 503);
-    if (fault === 'error') return refuse(response, ebs, 'InternalError', 500);
+    if (refusal) {
+      refuse(response, ebs, refusal, refusal === 'UnauthorizedOperation' ? 403 : 401);
+      return;
+    }
+    if (fault === 'throttle') {
+      refuse(response, ebs, ebs ? 'ThrottlingException' : 'RequestLimitExceeded', ebs ? 400 : 503);
+      return;
+    }
+    if (fault === 'error') {
+      refuse(response, ebs, 'InternalError', 500);
+      return;
+    }
     const answer = ebs ? await this.#ebs(request, action, body) : await this.#ec2(request, action, form, body);
     if (fault === 'drop') {
       response.destroy();
@@ -173,7 +194,8 @@ export class AwsPeer {
   async #forward(request: IncomingMessage, body: Buffer | string): Promise<Answer> {
     const headers: Record<string, string> = {};
     for (const [name, value] of Object.entries(request.headers)) {
-      if (typeof value === 'string' && !['host', 'content-length', 'connection', 'expect'].includes(name)) headers[name] = value;
+      if (typeof value === 'string' && !['host', 'content-length', 'connection', 'expect'].includes(name))
+        headers[name] = value;
     }
     const bytes = typeof body === 'string' ? Buffer.from(body) : body;
     const url = `http://127.0.0.1:${String(this.#motoPort)}${request.url ?? '/'}`;
@@ -188,8 +210,11 @@ export class AwsPeer {
   async #ebs(request: IncomingMessage, action: string, body: Buffer): Promise<Answer> {
     const [, , id = '', , index = ''] = (request.url ?? '').split('?')[0]?.split('/') ?? [];
     if (action === 'StartSnapshot') return this.#startSnapshot(request, body);
-    const snapshot = this.snapshots.get(action === 'CompleteSnapshot' ? (request.url?.split('/').at(-1)?.split('?')[0] ?? '') : id);
-    if (!snapshot) return { status: 404, body: '{"Message":"no such snapshot"}', headers: ebsError('ResourceNotFoundException') };
+    const snapshot = this.snapshots.get(
+      action === 'CompleteSnapshot' ? (request.url?.split('/').at(-1)?.split('?')[0] ?? '') : id,
+    );
+    if (!snapshot)
+      return { status: 404, body: '{"Message":"no such snapshot"}', headers: ebsError('ResourceNotFoundException') };
     if (action === 'PutSnapshotBlock') {
       const sum = createHash('sha256').update(body).digest('base64');
       if (body.length !== BLOCK || request.headers['x-amz-checksum'] !== sum) {
@@ -210,10 +235,22 @@ export class AwsPeer {
   }
 
   async #startSnapshot(request: IncomingMessage, body: Buffer): Promise<Answer> {
-    const order = JSON.parse(body.toString()) as { ClientToken: string; VolumeSize: number; Tags?: { Key: string; Value: string }[] };
+    const order = JSON.parse(body.toString()) as {
+      ClientToken: string;
+      VolumeSize: number;
+      Tags?: { Key: string; Value: string }[];
+    };
     const known = [...this.snapshots].find(([, { token }]) => token === order.ClientToken);
     if (known) {
-      return { status: 201, body: JSON.stringify({ SnapshotId: known[0], BlockSize: BLOCK, Status: 'pending', VolumeSize: order.VolumeSize }) };
+      return {
+        status: 201,
+        body: JSON.stringify({
+          SnapshotId: known[0],
+          BlockSize: BLOCK,
+          Status: 'pending',
+          VolumeSize: order.VolumeSize,
+        }),
+      };
     }
     const answer = await this.#forward(request, body);
     const made = JSON.parse(answer.body) as { SnapshotId: string };
@@ -221,14 +258,25 @@ export class AwsPeer {
     const file = await open(path, 'w');
     await file.truncate(order.VolumeSize * 2 ** 30);
     await file.close();
-    this.snapshots.set(made.SnapshotId, { token: order.ClientToken, path, blocks: new Set(), bytes: 0, pending: Infinity });
-    const tags = (order.Tags ?? []).map((tag, n) => `&Tag.${String(n + 1)}.Key=${encodeURIComponent(tag.Key)}&Tag.${String(n + 1)}.Value=${encodeURIComponent(tag.Value)}`);
+    this.snapshots.set(made.SnapshotId, {
+      token: order.ClientToken,
+      path,
+      blocks: new Set(),
+      bytes: 0,
+      pending: Infinity,
+    });
+    const tags = (order.Tags ?? []).map(
+      (tag, n) =>
+        `&Tag.${String(n + 1)}.Key=${encodeURIComponent(tag.Key)}&Tag.${String(n + 1)}.Value=${encodeURIComponent(tag.Value)}`,
+    );
     await this.#moto2(`Action=CreateTags&Version=2016-11-15&ResourceId.1=${made.SnapshotId}${tags.join('')}`);
     return { status: 201, body: JSON.stringify({ ...made, BlockSize: BLOCK }) };
   }
 
   async #ec2(request: IncomingMessage, action: string, form: URLSearchParams, body: Buffer): Promise<Answer> {
-    const [first = ''] = [...form].flatMap(([name, value]) => (/^(InstanceId|ImageId|SnapshotId)(\.1)?$/.test(name) ? [value] : []));
+    const [first = ''] = [...form].flatMap(([name, value]) =>
+      /^(InstanceId|ImageId|SnapshotId)(\.1)?$/.test(name) ? [value] : [],
+    );
     if (form.get('DryRun') === 'true') return xmlError('DryRunOperation', 412);
     if (action === 'RunInstances') return this.#run(request, form, body);
     if (action === 'GetConsoleOutput') return this.#console(first);
@@ -256,7 +304,8 @@ export class AwsPeer {
 
   async #register(request: IncomingMessage, form: URLSearchParams, body: Buffer): Promise<Answer> {
     const name = form.get('Name') ?? '';
-    if ([...this.images.values()].some((image) => image.name === name)) return xmlError('InvalidAMIName.Duplicate', 400);
+    if ([...this.images.values()].some((image) => image.name === name))
+      return xmlError('InvalidAMIName.Duplicate', 400);
     const snapshot = form.get('BlockDeviceMapping.1.Ebs.SnapshotId') ?? '';
     if ((this.snapshots.get(snapshot)?.pending ?? 1) > 0) return xmlError('InvalidParameterValue', 400);
     const answer = await this.#forward(request, body);
@@ -276,18 +325,34 @@ export class AwsPeer {
     if (known) {
       const answer = await this.#moto2(`Action=DescribeInstances&Version=2016-11-15&InstanceId.1=${known[0]}`);
       const item = /<reservationSet>\s*<item>([\s\S]*)<\/item>\s*<\/reservationSet>/.exec(answer)?.[1] ?? '';
-      return { status: 200, body: this.#asTheyAre(`<RunInstancesResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/">${item}</RunInstancesResponse>`, true) };
+      return {
+        status: 200,
+        body: this.#asTheyAre(
+          `<RunInstancesResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/">${item}</RunInstancesResponse>`,
+          true,
+        ),
+      };
     }
     const answer = await this.#forward(request, body);
     const id = /<instanceId>(i-\w+)/.exec(answer.body)?.[1];
     const image = this.images.get(form.get('ImageId') ?? '');
     if (id === undefined || !image) return answer;
-    const facts: InstanceFacts = { token, born: Date.now(), ip: this.net?.address() ?? '127.0.0.1', serialFile: join(this.dir, `${id}.serial`) };
+    const facts: InstanceFacts = {
+      token,
+      born: Date.now(),
+      ip: this.net?.address() ?? '127.0.0.1',
+      serialFile: join(this.dir, `${id}.serial`),
+    };
     this.instances.set(id, facts);
     if (this.boot && this.net) {
       await this.net.setUserData(facts.ip, Buffer.from(form.get('UserData') ?? '', 'base64').toString());
       facts.machine = await this.net.boot({
-        ...{ disk: this.snapshots.get(image.snapshot)?.path ?? '', format: 'raw', controller: 'nvme', nic: 'virtio-net-pci' },
+        ...{
+          disk: this.snapshots.get(image.snapshot)?.path ?? '',
+          format: 'raw',
+          controller: 'nvme',
+          nic: 'virtio-net-pci',
+        },
         ...{ ram_mb: 512, ip: facts.ip, serialFile: facts.serialFile },
       });
       void facts.machine.ended.then(async () => {
@@ -300,8 +365,10 @@ export class AwsPeer {
   }
 
   async #terminate(ids: string[]): Promise<void> {
-    await this.#moto2(`Action=TerminateInstances&Version=2016-11-15${ids.map((id, n) => `&InstanceId.${String(n + 1)}=${id}`).join('')}`);
-    await Promise.all(ids.map((id) => this.instances.get(id)?.machine?.powerOff()));
+    await this.#moto2(
+      `Action=TerminateInstances&Version=2016-11-15${ids.map((id, n) => `&InstanceId.${String(n + 1)}=${id}`).join('')}`,
+    );
+    await Promise.all(ids.map(async (id) => this.instances.get(id)?.machine?.powerOff()));
   }
 
   async #console(id: string): Promise<Answer> {
@@ -317,14 +384,23 @@ export class AwsPeer {
 
   /** With the addresses the machines really have, and without those that are too young to be told of. */
   #asTheyAre(xml: string, fresh = false): string {
-    return xml.replace(/<item>(?:(?!<item>)\s)*<instanceId>(i-\w+)<\/instanceId>[\s\S]*?<privateIpAddress>[^<]*<\/privateIpAddress>/g, (text, id: string) => {
-      const facts = this.instances.get(id);
-      if (!facts) return text;
-      const known = text.replace(/<privateIpAddress>[^<]*</, `<privateIpAddress>${facts.ip}<`);
-      const young = !fresh && Date.now() - facts.born < this.hidden_ms;
-      // What has no tags of ours is nobody's.
-      return young ? known.replace(/<instanceId>[^<]*/, '<instanceId>i-hidden') : known;
-    });
+    const [head = '', ...items] = xml.split(/(?=<item><reservationId>)/);
+    const [, tail = ''] = /(<\/reservationSet>[\s\S]*)$/.exec(xml) ?? [];
+    const shown = items.map((item) => item.replace(tail, '')).filter((item) => fresh || !this.#isYoung(item));
+    const all = items.length === 0 ? xml : `${head}${shown.join('')}${tail}`;
+    // An interface of its own has the same address before the instance is named.
+    return all.replace(
+      /<instanceId>(i-\w+)<\/instanceId>(?:(?!<instanceId>)[\s\S])*?<privateIpAddress>[^<]*/g,
+      (text, id: string) => {
+        const ip = this.instances.get(id)?.ip;
+        return ip === undefined ? text : text.replace(/<privateIpAddress>[^<]*$/, `<privateIpAddress>${ip}`);
+      },
+    );
+  }
+
+  #isYoung(item: string): boolean {
+    const born = this.instances.get(/<instanceId>(i-\w+)</.exec(item)?.[1] ?? '')?.born ?? 0;
+    return Date.now() - born < this.hidden_ms;
   }
 
   #stillPending(xml: string): string {
@@ -350,7 +426,10 @@ function ebsAction({ method, url = '' }: IncomingMessage): string {
   return method === 'PUT' ? 'PutSnapshotBlock' : 'ListSnapshotBlocks';
 }
 
-const ebsError = (name: string): Record<string, string> => ({ 'content-type': 'application/json', 'x-amzn-errortype': name });
+const ebsError = (name: string): Record<string, string> => ({
+  'content-type': 'application/json',
+  'x-amzn-errortype': name,
+});
 
 function xmlError(code: string, status: number): Answer {
   return {

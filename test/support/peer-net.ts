@@ -96,7 +96,17 @@ export class PeerNet {
     await writeFile(options.serialFile, '');
     const args = [
       ...[...this.enter, 'qemu-system-x86_64', '-accel', 'tcg', '-M', options.controller === 'sata' ? 'q35' : 'pc'],
-      ...['-cpu', 'max', '-m', String(options.ram_mb), '-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none'],
+      ...[
+        '-cpu',
+        'max',
+        '-m',
+        String(options.ram_mb),
+        '-nodefaults',
+        '-no-user-config',
+        '-no-reboot',
+        '-display',
+        'none',
+      ],
       ...['-chardev', `file,id=s,path=${options.serialFile}`, '-serial', 'chardev:s'],
       ...diskArgs(options),
       ...['-netdev', `tap,id=n0,ifname=${tap},script=no,downscript=no`],
@@ -127,7 +137,8 @@ export class PeerNet {
     await Promise.all([...this.#machines].map((machine) => machine.powerOff()));
     for (const child of this.#children) {
       child.kill('SIGTERM');
-      if (child.exitCode === null && child.signalCode === null) await new Promise((resolve) => child.once('exit', resolve));
+      if (child.exitCode === null && child.signalCode === null)
+        await new Promise((resolve) => child.once('exit', resolve));
     }
     await execa('ip', ['link', 'del', this.#link]).catch(() => undefined);
     this.#holder.kill('SIGKILL');
@@ -175,9 +186,7 @@ export class PeerNet {
   }
 
   #spawn(file: string, args: string[]): void {
-    this.#children.push(
-      spawn('nsenter', [...this.enter, file, ...args], { stdio: ['ignore', 'ignore', 'inherit'] }),
-    );
+    this.#children.push(spawn('nsenter', [...this.enter, file, ...args], { stdio: ['ignore', 'ignore', 'inherit'] }));
   }
 }
 
@@ -191,6 +200,11 @@ function diskArgs({ disk, format, controller, seed }: DiskBootOptions): string[]
     virtio: ['-device', 'virtio-blk-pci,drive=d0,bootindex=0'],
     pvscsi: ['-device', 'pvscsi,id=scsi0', '-device', 'scsi-hd,drive=d0,bus=scsi0.0,bootindex=0'],
   };
-  const cd = ['-drive', `file=${seed ?? ''},format=raw,if=none,id=d1,readonly=on`, '-device', 'ide-cd,drive=d1,bus=ide.1'];
+  const cd = [
+    '-drive',
+    `file=${seed ?? ''},format=raw,if=none,id=d1,readonly=on`,
+    '-device',
+    'ide-cd,drive=d1,bus=ide.1',
+  ];
   return [...drive, ...devices[controller], ...(seed === undefined ? [] : cd)];
 }

@@ -16,25 +16,53 @@ const LOCK_MS = 500;
 
 function fail(text, code, exit = 1) {
   process.stderr.write(`VBoxManage: error: ${text}\n`);
-  if (code) process.stderr.write(`VBoxManage: error: Details: code ${code}, component MachineWrap, interface IMachine, callee nsISupports\n`);
+  if (code)
+    process.stderr.write(
+      `VBoxManage: error: Details: code ${code}, component MachineWrap, interface IMachine, callee nsISupports\n`,
+    );
   process.exit(exit);
 }
 
 /** Version 7 knows both spellings of what it renamed, version 6 the old ones. */
-const RENAMED = { 'uart-mode1': 'uartmode1', 'nic-type1': 'nictype1', 'cable-connected1': 'cableconnected1', 'host-only-adapter1': 'hostonlyadapter1', 'rtc-use-utc': 'rtcuseutc' };
-const SETTINGS = ['memory', 'cpus', 'acpi', 'ioapic', 'vram', 'boot1', 'boot2', 'rtcuseutc', 'nic1', 'hostonlyadapter1', 'nictype1', 'cableconnected1', 'uart1', 'uartmode1'];
+const RENAMED = {
+  'uart-mode1': 'uartmode1',
+  'nic-type1': 'nictype1',
+  'cable-connected1': 'cableconnected1',
+  'host-only-adapter1': 'hostonlyadapter1',
+  'rtc-use-utc': 'rtcuseutc',
+};
+const SETTINGS = [
+  'memory',
+  'cpus',
+  'acpi',
+  'ioapic',
+  'vram',
+  'boot1',
+  'boot2',
+  'rtcuseutc',
+  'nic1',
+  'hostonlyadapter1',
+  'nictype1',
+  'cableconnected1',
+  'uart1',
+  'uartmode1',
+];
 const TWO_WORDS = ['uart1', 'uartmode1'];
 
 const file = (name) => join(home, 'machines', `${name}.json`);
 const names = () => {
   try {
-    return execFileSync('ls', [join(home, 'machines')], { encoding: 'utf8' }).split('\n').filter(Boolean).map((entry) => entry.slice(0, -5));
+    return execFileSync('ls', [join(home, 'machines')], { encoding: 'utf8' })
+      .split('\n')
+      .filter(Boolean)
+      .map((entry) => entry.slice(0, -5));
   } catch {
     return [];
   }
 };
 function machine(name) {
-  if (!existsSync(file(name))) fail(`Could not find a registered machine named '${name}'`, 'VBOX_E_OBJECT_NOT_FOUND (0x80bb0001)');
+  if (!existsSync(file(name)))
+    fail(`Could not find a registered machine named '${name}'`, 'VBOX_E_OBJECT_NOT_FOUND (0x80bb0001)');
   return JSON.parse(readFileSync(file(name), 'utf8'));
 }
 const save = (one) => writeFileSync(file(one.name), JSON.stringify(one));
@@ -51,7 +79,11 @@ function stateOf(one) {
 }
 function locked(one) {
   const held = stateOf(one) === 'running' || Date.now() - (one.off_at ?? 0) < LOCK_MS;
-  if (held) fail(`The machine '${one.name}' is already locked for a session (or being unlocked)`, 'VBOX_E_INVALID_OBJECT_STATE (0x80bb0007)');
+  if (held)
+    fail(
+      `The machine '${one.name}' is already locked for a session (or being unlocked)`,
+      'VBOX_E_INVALID_OBJECT_STATE (0x80bb0007)',
+    );
 }
 const option = (name) => {
   const at = args.indexOf(`--${name}`);
@@ -60,7 +92,7 @@ const option = (name) => {
 
 function modify(one) {
   locked(one);
-  for (let at = 1; at < args.length; ) {
+  for (let at = 1; at < args.length;) {
     const spelt = args[at].replace(/^--/, '');
     const name = setup.major >= 7 ? (RENAMED[spelt] ?? spelt) : spelt;
     const audio = setup.major >= 7 ? 'audio-enabled' : 'audio';
@@ -73,7 +105,11 @@ function modify(one) {
 }
 
 function start(one) {
-  if (setup.fail === 'no-driver') fail(`Failed to open a session for the virtual machine ${one.name}\nVBoxManage: error: AMD-V is disabled in the BIOS (or by the host OS) (VERR_SVM_DISABLED)`, 'NS_ERROR_FAILURE (0x80004005)');
+  if (setup.fail === 'no-driver')
+    fail(
+      `Failed to open a session for the virtual machine ${one.name}\nVBoxManage: error: AMD-V is disabled in the BIOS (or by the host OS) (VERR_SVM_DISABLED)`,
+      'NS_ERROR_FAILURE (0x80004005)',
+    );
   if (setup.fail === 'quiet') fail('something went wrong', 'NS_ERROR_FAILURE (0x80004005)', 0);
   locked(one);
   process.stdout.write(`Waiting for VM "${one.name}" to power on...\n`);
@@ -90,10 +126,41 @@ function start(one) {
   const qemu = spawn(
     'nsenter',
     [
-      ...[...setup.enter, 'qemu-system-x86_64', '-accel', 'tcg', '-M', 'pc', '-cpu', 'max', '-m', String(one.settings.memory), '-nodefaults'],
-      ...['-no-user-config', '-no-reboot', '-display', 'none', '-chardev', `file,id=s,path=${serial}`, '-serial', 'chardev:s'],
-      ...['-drive', `file=${one.media['0']},format=vdi,if=none,id=d0`, '-device', 'ide-hd,drive=d0,bus=ide.0,bootindex=0'],
-      ...['-drive', `file=${one.media['1']},format=raw,if=none,id=d1,readonly=on`, '-device', 'ide-cd,drive=d1,bus=ide.1'],
+      ...[
+        ...setup.enter,
+        'qemu-system-x86_64',
+        '-accel',
+        'tcg',
+        '-M',
+        'pc',
+        '-cpu',
+        'max',
+        '-m',
+        String(one.settings.memory),
+        '-nodefaults',
+      ],
+      ...[
+        '-no-user-config',
+        '-no-reboot',
+        '-display',
+        'none',
+        '-chardev',
+        `file,id=s,path=${serial}`,
+        '-serial',
+        'chardev:s',
+      ],
+      ...[
+        '-drive',
+        `file=${one.media['0']},format=vdi,if=none,id=d0`,
+        '-device',
+        'ide-hd,drive=d0,bus=ide.0,bootindex=0',
+      ],
+      ...[
+        '-drive',
+        `file=${one.media['1']},format=raw,if=none,id=d1,readonly=on`,
+        '-device',
+        'ide-cd,drive=d1,bus=ide.1',
+      ],
       ...['-netdev', `tap,id=n0,ifname=${tap},script=no,downscript=no`],
       ...['-device', `virtio-net-pci,netdev=n0,romfile=,mac=52:54:00:${tap.slice(1, 7).match(/../g).join(':')}`],
     ],
@@ -114,7 +181,8 @@ const verbs = {
   createvm() {
     const name = option('name');
     const folder = join(option('basefolder'), name);
-    if (existsSync(join(folder, `${name}.vbox`))) fail(`Machine settings file '${join(folder, `${name}.vbox`)}' already exists`, 'VBOX_E_FILE_ERROR (0x80bb0004)');
+    if (existsSync(join(folder, `${name}.vbox`)))
+      fail(`Machine settings file '${join(folder, `${name}.vbox`)}' already exists`, 'VBOX_E_FILE_ERROR (0x80bb0004)');
     mkdirSync(join(home, 'machines'), { recursive: true });
     mkdirSync(folder, { recursive: true });
     writeFileSync(join(folder, `${name}.vbox`), '<VirtualBox/>');
@@ -126,7 +194,11 @@ const verbs = {
   storageattach() {
     const one = machine(args[0]);
     locked(one);
-    if (!existsSync(option('medium'))) fail(`Could not find file for the medium '${option('medium')}' (VERR_FILE_NOT_FOUND)`, 'VBOX_E_FILE_ERROR (0x80bb0004)');
+    if (!existsSync(option('medium')))
+      fail(
+        `Could not find file for the medium '${option('medium')}' (VERR_FILE_NOT_FOUND)`,
+        'VBOX_E_FILE_ERROR (0x80bb0004)',
+      );
     one.media[option('port')] = option('medium');
     save(one);
   },
@@ -134,14 +206,35 @@ const verbs = {
   showvminfo() {
     const one = machine(args[0]);
     const [uart, path] = one.settings.uartmode1 ?? ['disconnected', ''];
-    const lines = [`name="${one.name}"`, 'groups="/"', 'ostype="Other Linux (64-bit)"', `UUID="${one.uuid}"`, `CfgFile="${one.folder}/${one.name}.vbox"`];
-    lines.push(`memory=${one.settings.memory}`, `cpus=${one.settings.cpus}`, `VMState="${stateOf(one)}"`, 'VMStateChangeTime="2019-11-04T16:38:48.476000000"');
-    lines.push('storagecontrollername0="IDE"', 'storagecontrollertype0="PIIX4"', `"IDE-0-0"="${one.media['0'] ?? 'none'}"`, `uartmode1="${uart},${path}"`);
+    const lines = [
+      `name="${one.name}"`,
+      'groups="/"',
+      'ostype="Other Linux (64-bit)"',
+      `UUID="${one.uuid}"`,
+      `CfgFile="${one.folder}/${one.name}.vbox"`,
+    ];
+    lines.push(
+      `memory=${one.settings.memory}`,
+      `cpus=${one.settings.cpus}`,
+      `VMState="${stateOf(one)}"`,
+      'VMStateChangeTime="2019-11-04T16:38:48.476000000"',
+    );
+    lines.push(
+      'storagecontrollername0="IDE"',
+      'storagecontrollertype0="PIIX4"',
+      `"IDE-0-0"="${one.media['0'] ?? 'none'}"`,
+      `uartmode1="${uart},${path}"`,
+    );
     process.stdout.write(`${lines.join('\n')}\n`);
   },
   list() {
-    if (args[0] === 'hostonlyifs') return process.stdout.write('Name:            vboxnet0\nGUID:            786f6276-656e-4074-8000-0a0027000000\nDHCP:            Disabled\n');
-    const shown = names().map(machine).filter((one) => args[0] === 'vms' || stateOf(one) === 'running');
+    if (args[0] === 'hostonlyifs')
+      return process.stdout.write(
+        'Name:            vboxnet0\nGUID:            786f6276-656e-4074-8000-0a0027000000\nDHCP:            Disabled\n',
+      );
+    const shown = names()
+      .map(machine)
+      .filter((one) => args[0] === 'vms' || stateOf(one) === 'running');
     process.stdout.write(shown.map(({ name, uuid }) => `"${name}" {${uuid}}\n`).join(''));
   },
   controlvm() {
@@ -157,7 +250,8 @@ const verbs = {
     const one = machine(args[0]);
     locked(one);
     if (args.includes('--delete')) {
-      for (const medium of Object.values(one.media)) if (dirname(medium) === one.folder) rmSync(medium, { force: true });
+      for (const medium of Object.values(one.media))
+        if (dirname(medium) === one.folder) rmSync(medium, { force: true });
       rmSync(join(one.folder, `${one.name}.vbox`), { force: true });
     }
     rmSync(file(one.name));

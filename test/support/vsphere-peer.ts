@@ -61,7 +61,7 @@ export class VSpherePeer {
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.machines.values()].map(({ machine }) => machine?.powerOff()));
+    await Promise.all([...this.machines.values()].map(async ({ machine }) => machine?.powerOff()));
     this.#server.closeAllConnections();
     this.#server.close();
     this.#vcsim.kill('SIGKILL');
@@ -71,7 +71,17 @@ export class VSpherePeer {
   async #begin(): Promise<void> {
     await mkdir(this.dir, { recursive: true });
     this.#port = await freePort();
-    const args = ['-l', `127.0.0.1:${String(this.#port)}`, '-tls=false', '-vm', '0', '-username', USERNAME, '-password', PASSWORD];
+    const args = [
+      '-l',
+      `127.0.0.1:${String(this.#port)}`,
+      '-tls=false',
+      '-vm',
+      '0',
+      '-username',
+      USERNAME,
+      '-password',
+      PASSWORD,
+    ];
     this.#vcsim = spawn(peer('vcsim'), args, { stdio: 'ignore', env: { ...process.env, TMPDIR: this.dir } });
     for (let tries = 0; ; tries++) {
       const up = await fetch(`http://127.0.0.1:${String(this.#port)}/about`).catch(() => undefined);
@@ -108,7 +118,10 @@ export class VSpherePeer {
     if (method === 'Destroy_Task') this.machines.delete(on);
     if (fault === 'drop') return void response.destroy();
     const cookies = answer.headers.getSetCookie();
-    response.writeHead(answer.status, { 'content-type': 'text/xml', ...(cookies.length > 0 ? { 'set-cookie': cookies } : {}) });
+    response.writeHead(answer.status, {
+      'content-type': 'text/xml',
+      ...(cookies.length > 0 ? { 'set-cookie': cookies } : {}),
+    });
     response.end(Buffer.from(await answer.arrayBuffer()));
   }
 
@@ -116,7 +129,11 @@ export class VSpherePeer {
     const { cookie, soapaction = '' } = request.headers;
     return fetch(`http://127.0.0.1:${String(this.#port)}${request.url ?? ''}`, {
       method: request.method ?? 'POST',
-      headers: { 'content-type': 'text/xml', soapaction: String(soapaction), ...(cookie === undefined ? {} : { cookie }) },
+      headers: {
+        'content-type': 'text/xml',
+        soapaction: String(soapaction),
+        ...(cookie === undefined ? {} : { cookie }),
+      },
       ...(request.method === 'GET' ? {} : { body: new Uint8Array(body) }),
     });
   }
@@ -151,7 +168,9 @@ export class VSpherePeer {
       id = /<result[^>]*type="VirtualMachine"[^>]*>([^<]+)</.exec(info)?.[1];
       if (id === undefined) await delay(50);
     }
-    const [disk = '', seed = '', serial = ''] = [...order.matchAll(/<fileName>\[[^\]]*\] ([^<]+)</g)].map(([, path = '']) => path);
+    const [disk = '', seed = '', serial = ''] = [...order.matchAll(/<fileName>\[[^\]]*\] ([^<]+)</g)].map(
+      ([, path = '']) => path,
+    );
     const name = /<config><name>([^<]+)</.exec(order)?.[1] ?? '';
     const ram_mb = Number(/<memoryMB>(\d+)</.exec(order)?.[1]);
     if (id !== undefined) this.machines.set(id, { name, disk, seed, serial, ram_mb });
@@ -163,12 +182,18 @@ export class VSpherePeer {
     const seed = join(this.dir, 'files', facts.seed);
     const ip = /"address":"([\d.]+)\//.exec((await readFile(seed)).toString('latin1'))?.[1];
     facts.machine = await this.net.boot({
-      ...{ disk: join(this.dir, 'files', this.#copies.get(facts.disk) ?? facts.disk), format: 'vmdk', controller: 'pvscsi' },
+      ...{
+        disk: join(this.dir, 'files', this.#copies.get(facts.disk) ?? facts.disk),
+        format: 'vmdk',
+        controller: 'pvscsi',
+      },
       ...{ nic: 'vmxnet3', ram_mb: facts.ram_mb, seed, ip, serialFile: join(this.dir, `${facts.name}.serial`) },
     });
     void facts.machine.ended.then(async () => {
       delete facts.machine;
-      await this.#soap(`<PowerOffVM_Task xmlns="urn:vim25"><_this type="VirtualMachine">${id}</_this></PowerOffVM_Task>`);
+      await this.#soap(
+        `<PowerOffVM_Task xmlns="urn:vim25"><_this type="VirtualMachine">${id}</_this></PowerOffVM_Task>`,
+      );
     });
   }
 

@@ -18,6 +18,7 @@ import { makeClients, type AwsClients } from './clients.js';
 import type { AwsConfig } from './config.js';
 import { awsError, isGone, nameOf } from './errors.js';
 import { AwsImages } from './images.js';
+import { awsPolicy } from './policy.js';
 import { probeAws } from './probe.js';
 import { ownTags, TAGS, tagOf } from './tags.js';
 
@@ -133,6 +134,10 @@ export class AwsDriver implements Driver {
       if (ImageId !== undefined && STATES[State?.Name ?? ''] !== 'ended') inUse.add(ImageId);
     }
     return this.#images.collect(owner, inUse);
+  }
+
+  policy(owner: Owner): Record<string, unknown> {
+    return awsPolicy(owner);
   }
 
   close(): void {

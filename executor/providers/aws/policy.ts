@@ -1,7 +1,7 @@
 import { TAGS } from './tags.js';
 
 /** The least that a cell needs, as an IAM policy; what ends or deletes only where our tag stands. */
-export function awsPolicy(owner: string): object {
+export function awsPolicy(owner: string): Record<string, unknown> {
   const ours = { StringEquals: { [`aws:ResourceTag/${TAGS.owner}`]: owner } };
   const asked = { StringEquals: { [`aws:RequestTag/${TAGS.owner}`]: owner } };
   return {

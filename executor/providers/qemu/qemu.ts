@@ -214,6 +214,9 @@ export class QemuProvider implements Provider {
     }
     if (before?.qemu) return handleOf(this.#attach(before).record);
     if (before) await this.#clear(before);
+    if (spec.network.mode === 'provider') {
+      throw new UnikError('network_unavailable', 'network provider: machines of qemu are on this host');
+    }
     if (spec.boot.arch !== 'x86_64') {
       throw new UnikError('guest_unsupported', `provider qemu runs x86_64 images, not ${spec.boot.arch}`);
     }

@@ -45,7 +45,9 @@ export class VirtualBoxDriver implements Driver {
   async probe(signal: AbortSignal): Promise<Probe> {
     const { adapter, vboxmanage } = this.options.config;
     const install = 'Install VirtualBox 6 or 7, and set virtualbox.vboxmanage to its program.';
-    const version = await this.#ask('program', install, async () => (await this.#manage.call(['--version'], signal)).trim());
+    const version = await this.#ask('program', install, async () =>
+      (await this.#manage.call(['--version'], signal)).trim(),
+    );
     const findings = [version];
     if (version.status === 'ok') {
       const fix = `${vboxmanage} hostonlyif create, or set virtualbox.adapter`;
@@ -77,7 +79,20 @@ export class VirtualBoxDriver implements Driver {
     await call('modifyvm', name, ...(await this.#settings(order, name)));
     await call('storagectl', name, '--name', 'IDE', '--add', 'ide', '--controller', 'PIIX4');
     const attach = (port: string, type: string, medium: string): Promise<string> =>
-      call('storageattach', name, '--storagectl', 'IDE', '--port', port, '--device', '0', '--type', type, '--medium', medium);
+      call(
+        'storageattach',
+        name,
+        '--storagectl',
+        'IDE',
+        '--port',
+        port,
+        '--device',
+        '0',
+        '--type',
+        type,
+        '--medium',
+        medium,
+      );
     await attach('0', 'hdd', disk);
     await attach('1', 'dvddrive', seed);
     await call('startvm', name, '--type', 'headless');
@@ -140,7 +155,16 @@ export class VirtualBoxDriver implements Driver {
       ...['--memory', String(ram_mb), '--cpus', String(limits.cpus), '--acpi', 'on', '--ioapic', 'on', '--vram', '8'],
       ...['--boot1', 'disk', '--boot2', 'none', '--rtcuseutc', 'on', ...silent],
       ...['--nic1', 'hostonly', '--hostonlyadapter1', this.options.config.adapter, '--nictype1', 'virtio'],
-      ...['--cableconnected1', 'on', '--uart1', '0x3F8', '4', '--uartmode1', 'file', join(this.#folder(name), 'serial')],
+      ...[
+        '--cableconnected1',
+        'on',
+        '--uart1',
+        '0x3F8',
+        '4',
+        '--uartmode1',
+        'file',
+        join(this.#folder(name), 'serial'),
+      ],
     ];
   }
 

@@ -15,7 +15,13 @@ export interface VirtualBoxProviderOptions {
 }
 
 /** The host is near: it may be asked often. */
-const NEAR: Partial<Pace> = { state_ms: 1_000, serial_ms: 300, settle_ms: 2_000, power_off_ms: 10_000, appear_ms: 5_000 };
+const NEAR: Partial<Pace> = {
+  state_ms: 1_000,
+  serial_ms: 300,
+  settle_ms: 2_000,
+  power_off_ms: 10_000,
+  appear_ms: 5_000,
+};
 
 /** Machines of VirtualBox on this host. */
 export function createVirtualBoxProvider({ pace = {}, ...options }: VirtualBoxProviderOptions): RemoteProvider {

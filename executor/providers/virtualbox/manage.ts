@@ -59,7 +59,8 @@ function errorLine(text: string): string | undefined {
   return /^VBoxManage(?:\.exe)?: error: (.*)$/m.exec(text)?.[1];
 }
 
-const MISSING_DRIVER = /VERR_VM_DRIVER_NOT_INSTALLED|VERR_VMX_NO_VMX|VERR_SVM_NO_SVM|VERR_SVM_DISABLED|VERR_VMX_IN_VMX_ROOT_MODE|kernel driver .* is not loaded/;
+const MISSING_DRIVER =
+  /VERR_VM_DRIVER_NOT_INSTALLED|VERR_VMX_NO_VMX|VERR_SVM_NO_SVM|VERR_SVM_DISABLED|VERR_VMX_IN_VMX_ROOT_MODE|kernel driver .* is not loaded/;
 
 /** Pure: what VBoxManage's words mean to us. */
 export function readError(what: string, text: string): VBoxError {
@@ -84,7 +85,9 @@ export function readInfo(text: string): Map<string, string> {
 
 /** `list vms`: names; one that cannot be read has none. Pure. */
 export function readNames(text: string): string[] {
-  return [...text.matchAll(/^"(.*)" \{[0-9a-f-]+\}\s*$/gm)].map(([, name = '']) => name).filter((name) => name !== '<inaccessible>');
+  return [...text.matchAll(/^"(.*)" \{[0-9a-f-]+\}\s*$/gm)]
+    .map(([, name = '']) => name)
+    .filter((name) => name !== '<inaccessible>');
 }
 
 /** The major version, of `7.0.20r163906` or `6.1.50_Debianr161033`. */

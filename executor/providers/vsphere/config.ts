@@ -16,7 +16,10 @@ export const vsphereConfigSchema = z.strictObject({
   network: name,
   datastore: name,
   /** Where our files are on the datastore. */
-  folder: z.string().regex(/^[\w.-]+(\/[\w.-]+)*$/).default('unik'),
+  folder: z
+    .string()
+    .regex(/^[\w.-]+(\/[\w.-]+)*$/)
+    .default('unik'),
   addresses: addressPoolSchema,
 });
 export type VSphereConfig = z.output<typeof vsphereConfigSchema>;

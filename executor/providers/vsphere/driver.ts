@@ -12,7 +12,7 @@ import type { Driver, MachineOrder, Place, RawDisk, Ref, RemoteMachine } from '.
 import { placeIn } from '../../remote/pool.js';
 import type { VSphereConfig } from './config.js';
 import { machineSpec } from './spec.js';
-import { list, moref, morefOf, Vim, VimFault, xml, type Moref, type Node } from './vim.js';
+import { list, moref, morefOf, Vim, VimFault, wordOf, xml, type Moref, type Node } from './vim.js';
 
 export interface VSphereOptions {
   config: VSphereConfig;
@@ -66,16 +66,22 @@ export class VSphereDriver implements Driver {
       }
     };
     const there = async (path: string): Promise<void> => {
-      if (!(await this.#vim.lookUp(path, signal))) throw new UnikError('provider_unavailable', `${path} is not in the inventory`);
+      if (!(await this.#vim.lookUp(path, signal)))
+        throw new UnikError('provider_unavailable', `${path} is not in the inventory`);
     };
     const reached = await ask('reach and credentials', 'Check url, ca_file, and the account in credentials_file.', () =>
       this.#vim.service('rootFolder'),
     );
     if (reached) {
-      for (const [key, path] of Object.entries(pathsOf(config))) await ask(key, `Correct vsphere.${key}.`, () => there(path));
+      for (const [key, path] of Object.entries(pathsOf(config)))
+        await ask(key, `Correct vsphere.${key}.`, () => there(path));
     }
     const healthy = findings.every(({ status }) => status === 'ok');
-    return { healthy, summary: healthy ? `vSphere at ${config.url}` : `vSphere at ${config.url} cannot be used`, findings };
+    return {
+      healthy,
+      summary: healthy ? `vSphere at ${config.url}` : `vSphere at ${config.url} cannot be used`,
+      findings,
+    };
   }
 
   async create(order: MachineOrder, signal: AbortSignal): Promise<RemoteMachine> {
@@ -103,13 +109,16 @@ export class VSphereDriver implements Driver {
   async find(owner: Owner): Promise<RemoteMachine[]> {
     const prefix = prefixOf(owner);
     return (await this.#machines()).flatMap(({ name, on }) =>
-      name.startsWith(prefix) ? [{ key: name.slice(prefix.length), owner, id: name, state: on ? ('running' as const) : ('ended' as const) }] : [],
+      name.startsWith(prefix)
+        ? [{ key: name.slice(prefix.length), owner, id: name, state: on ? ('running' as const) : ('ended' as const) }]
+        : [],
     );
   }
 
   async powerOff(ref: Ref): Promise<void> {
     const machine = await this.#named(nameOf(ref));
-    if (machine?.on) await this.#vim.task('PowerOffVM', machine.ref).catch(unless('InvalidPowerState', 'ManagedObjectNotFound'));
+    if (machine?.on)
+      await this.#vim.task('PowerOffVM', machine.ref).catch(unless('InvalidPowerState', 'ManagedObjectNotFound'));
   }
 
   async remove(ref: Ref): Promise<void> {
@@ -119,7 +128,11 @@ export class VSphereDriver implements Driver {
     const { datacenter } = await this.#where();
     const path = xml(`[${this.options.config.datastore}] ${this.#folder(nameOf(ref))}`);
     await this.#vim
-      .task('DeleteDatastoreFile', await this.#vim.service('fileManager'), `<name>${path}</name>${moref('datacenter', datacenter)}`)
+      .task(
+        'DeleteDatastoreFile',
+        await this.#vim.service('fileManager'),
+        `<name>${path}</name>${moref('datacenter', datacenter)}`,
+      )
       .catch(unless('FileNotFound'));
   }
 
@@ -154,7 +167,9 @@ export class VSphereDriver implements Driver {
     const { folder } = await this.#where();
     const [facts] = await this.#vim.properties([folder], 'Folder', ['childEntity']);
     const children = facts?.props['childEntity'] as Node | undefined;
-    const refs = list(children?.['ManagedObjectReference']).map(morefOf).filter(({ type }) => type === 'VirtualMachine');
+    const refs = list(children?.['ManagedObjectReference'])
+      .map(morefOf)
+      .filter(({ type }) => type === 'VirtualMachine');
     const found = await this.#vim.properties(refs, 'VirtualMachine', ['name', 'runtime.powerState']);
     return found.map(({ object, props }) => ({
       ref: object,
@@ -170,7 +185,9 @@ export class VSphereDriver implements Driver {
   async #makeFolder(path: string, { datacenter }: Ground): Promise<void> {
     const name = xml(`[${this.options.config.datastore}] ${path}`);
     const body = `<name>${name}</name>${moref('datacenter', datacenter)}<createParentDirectories>true</createParentDirectories>`;
-    await this.#vim.call('MakeDirectory', await this.#vim.service('fileManager'), body).catch(unless('FileAlreadyExists'));
+    await this.#vim
+      .call('MakeDirectory', await this.#vim.service('fileManager'), body)
+      .catch(unless('FileAlreadyExists'));
   }
 
   /** The disk of an image, once; its description comes last and so tells that the rest is there. */
@@ -181,7 +198,12 @@ export class VSphereDriver implements Driver {
       if (await this.#vim.download(path, 0)) return path;
       const scratch = await mkdtemp(join(this.options.home, 'upload-'));
       try {
-        const [description = '', flat = ''] = await convertDisk(disk.path, 'vmdk-flat', join(scratch, 'disk.vmdk'), enough);
+        const [description = '', flat = ''] = await convertDisk(
+          disk.path,
+          'vmdk-flat',
+          join(scratch, 'disk.vmdk'),
+          enough,
+        );
         await describeForEsxi(description, 'lsilogic');
         await this.#makeFolder(folder, ground);
         await this.#vim.upload(`${folder}/disk-flat.vmdk`, { file: flat });
@@ -217,7 +239,8 @@ function pathsOf(config: VSphereConfig): Record<'datacenter' | 'resource_pool' |
 const prefixOf = (owner: Owner): string => `unik-${createHash('sha256').update(owner).digest('hex').slice(0, 12)}-`;
 const nameOf = ({ owner, key }: { owner: Owner; key: string }): string => `${prefixOf(owner)}${key}`;
 const addressOf = ({ place }: MachineOrder): { address?: string } => (place ? { address: place.address } : {});
-const textOf = (node: Node[string]): string => (typeof node === 'string' ? node : String((node as Node | undefined)?.['#text'] ?? ''));
+const textOf = (node: Node[string]): string =>
+  wordOf(typeof node === 'string' ? node : (node as Node | undefined)?.['#text']);
 
 const unless =
   (...faults: string[]) =>

@@ -15,7 +15,13 @@ export interface VSphereProviderOptions {
 }
 
 /** vCenter answers for many hosts. */
-const USUAL: Partial<Pace> = { state_ms: 2_000, serial_ms: 1_000, settle_ms: 5_000, power_off_ms: 15_000, appear_ms: 10_000 };
+const USUAL: Partial<Pace> = {
+  state_ms: 2_000,
+  serial_ms: 1_000,
+  settle_ms: 5_000,
+  power_off_ms: 15_000,
+  appear_ms: 10_000,
+};
 
 /** Machines of vSphere. */
 export function createVSphereProvider({ pace = {}, ...options }: VSphereProviderOptions): RemoteProvider {

@@ -26,7 +26,9 @@ export function machineSpec(facts: MachineFacts): string {
     `<config><name>${xml(facts.name)}</name><guestId>otherLinux64Guest</guestId>`,
     `<files><vmPathName>${file(`${facts.folder}/${facts.name}.vmx`)}</vmPathName></files>`,
     `<numCPUs>${facts.cpus}</numCPUs><memoryMB>${Math.ceil(facts.ram_mb / 4) * 4}</memoryMB>`,
-    add('<device xsi:type="ParaVirtualSCSIController"><key>-1</key><busNumber>0</busNumber><sharedBus>noSharing</sharedBus></device>'),
+    add(
+      '<device xsi:type="ParaVirtualSCSIController"><key>-1</key><busNumber>0</busNumber><sharedBus>noSharing</sharedBus></device>',
+    ),
     add(
       `<device xsi:type="VirtualDisk"><key>-2</key><backing xsi:type="VirtualDiskFlatVer2BackingInfo"><fileName>${file(facts.disk)}</fileName>` +
         '<diskMode>persistent</diskMode></backing><controllerKey>-1</controllerKey><unitNumber>0</unitNumber><capacityInKB>0</capacityInKB></device>',

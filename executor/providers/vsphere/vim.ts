@@ -30,7 +30,12 @@ export class VimFault extends UnikError {
 const CALL_MS = 60_000;
 const TASK_MS = 30 * 60_000;
 const UNAVAILABLE = ['InvalidLogin', 'NotAuthenticated', 'NoPermission', 'InvalidLogin', 'HostConnectFault'];
-const FULL = ['InsufficientResourcesFault', 'InsufficientMemoryResourceFault', 'InsufficientCpuResourcesFault', 'NoDiskSpace'];
+const FULL = [
+  'InsufficientResourcesFault',
+  'InsufficientMemoryResourceFault',
+  'InsufficientCpuResourcesFault',
+  'NoDiskSpace',
+];
 
 /** vim25 over SOAP: the dozen calls that machines need. Logs in by itself, again where a session has ended. */
 export class Vim {
@@ -95,7 +100,7 @@ export class Vim {
     const result = answer['returnval'] as Node | undefined;
     return list(result?.['objects']).map((entry) => ({
       object: morefOf(entry['obj']),
-      props: Object.fromEntries(list(entry['propSet']).map((prop) => [String(prop['name']), prop['val']])),
+      props: Object.fromEntries(list(entry['propSet']).map((prop) => [wordOf(prop['name']), prop['val']])),
     }));
   }
 
@@ -188,9 +193,15 @@ export class Vim {
   #fault(method: string, fault: Node): VimFault {
     const detail = (fault['detail'] ?? fault['fault'] ?? {}) as Node;
     const named = detail['@_type'] ?? Object.keys(detail).find((key) => key.endsWith('Fault')) ?? 'Fault';
-    const kind = String(named).replace(/^\w+:/, '').replace(/Fault$/, '');
-    const words = String(fault['faultstring'] ?? fault['localizedMessage'] ?? '').slice(0, 300);
-    const code = UNAVAILABLE.includes(kind) ? 'provider_unavailable' : FULL.includes(kind) ? 'insufficient_memory' : 'machine_failed';
+    const kind = wordOf(named)
+      .replace(/^\w+:/, '')
+      .replace(/Fault$/, '');
+    const words = wordOf(fault['faultstring'] ?? fault['localizedMessage']).slice(0, 300);
+    const code = UNAVAILABLE.includes(kind)
+      ? 'provider_unavailable'
+      : FULL.includes(kind)
+        ? 'insufficient_memory'
+        : 'machine_failed';
     return new VimFault(code, `vSphere ${method}: ${kind}: ${words}`, kind);
   }
 
@@ -233,6 +244,11 @@ export function morefOf(node: unknown): Moref {
 
 export function moref(name: string, { type, value }: Moref): string {
   return `<${name} type="${type}">${xml(value)}</${name}>`;
+}
+
+/** The text of a node that has no more than that. */
+export function wordOf(node: Node[string]): string {
+  return typeof node === 'string' ? node : '';
 }
 
 export function list(node: Node[string]): Node[] {

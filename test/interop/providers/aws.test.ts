@@ -44,7 +44,14 @@ describePeer('aws', ['moto'], () => {
     async (): Promise<Subject> => {
       const home = await mkdtemp(join(tmpdir(), 'unik-aws-'));
       const make = () =>
-        createAwsProvider({ config: config(), home, clock: systemClock, log: noLog, pace: PACE, consistency_ms: 1_000 });
+        createAwsProvider({
+          config: config(),
+          home,
+          clock: systemClock,
+          log: noLog,
+          pace: PACE,
+          consistency_ms: 1_000,
+        });
       let provider = make();
       return {
         provider,

@@ -46,7 +46,13 @@ describePeer('vsphere', ['vcsim'], () => {
       const home = await mkdtemp(join(tmpdir(), 'unik-vsphere-'));
       await mkdir(join(home, 'unik'));
       const make = () =>
-        createVSphereProvider({ config: config(), home: join(home, 'unik'), clock: systemClock, log: noLog, pace: PACE });
+        createVSphereProvider({
+          config: config(),
+          home: join(home, 'unik'),
+          clock: systemClock,
+          log: noLog,
+          pace: PACE,
+        });
       let provider = make();
       return {
         provider,

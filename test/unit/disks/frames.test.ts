@@ -34,7 +34,7 @@ describe('frames', () => {
   test('reads pieces of any size, other lines as the kernel’s, and nothing twice', () => {
     const whole = `boot\r\n${line(1, 'one\\n')}\r\n${line(2, 'two\\n', 'e')}\r\n${line(1, 'again')}\r\nKernel panic\n`;
     const reader = new FrameReader();
-    const pieces = [...whole].flatMap((byte) => reader.read(Buffer.from(byte, 'latin1')));
+    const pieces = Array.from(Buffer.from(whole)).flatMap((byte) => reader.read(Buffer.from([byte])));
     expect(text(pieces)).toBe('kernel:boot\n|stdout:one\n|stderr:two\n|kernel:Kernel panic\n');
     expect(reader.lost).toBe(0);
   });

@@ -131,4 +131,3 @@ test('a seed disk is an ISO 9660 of that name whose one file is the config', () 
   const at = iso.readUInt32LE(file + 2) * 2048;
   expect(iso.toString('utf8', at, at + iso.readUInt32LE(file + 10))).toBe(config);
 });
-
