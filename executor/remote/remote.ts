@@ -343,6 +343,7 @@ export class RemoteProvider implements Provider {
     const live = await this.#live.get(ref.key)?.catch(() => undefined);
     this.#live.delete(ref.key);
     live?.close();
+    await live?.spool.close();
     await this.#records.remove(ref.key);
   }
 

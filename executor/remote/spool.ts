@@ -34,6 +34,7 @@ export class Spool {
   tail: Buffer = Buffer.alloc(0);
   /** No more will come. */
   ended = false;
+  #closed = false;
   /** One change at a time. */
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -71,6 +72,13 @@ export class Spool {
       await this.#save();
       this.#news.emit('news');
     });
+  }
+
+  /** Ends what is being written; nothing is taken any more. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.end();
+    await this.#turn;
   }
 
   end(): void {
@@ -190,7 +198,10 @@ export class Spool {
   }
 
   #inTurn(work: () => Promise<void>): Promise<void> {
-    const done = this.#turn.then(work, work);
+    const unlessClosed = async (): Promise<void> => {
+      if (!this.#closed) await work();
+    };
+    const done = this.#turn.then(unlessClosed);
     this.#turn = done.catch(() => undefined);
     return done;
   }
