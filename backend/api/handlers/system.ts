@@ -33,7 +33,7 @@ export function systemHandlers(parts: Parts): Pick<Handlers, Names> {
       const images = await Promise.all(
         [...parts.providers.values()].map((provider) => provider.collect?.(owner) ?? []),
       );
-      log.info({ owner, machines, images: images.flat() }, 'gc.done');
+      log.info({ owner, machines, images }, 'gc.done');
       return { machines, temporary_files: await parts.sweep() };
     },
     shutdown: async () => {

@@ -6,7 +6,7 @@ import { commandLine as osvLine } from '../../../executor/guests/osv/command-lin
 import { rumpConfig } from '../../../executor/guests/rumprun/config.js';
 import { fillTemplate } from '../../../executor/guests/solo5/template.js';
 import { GUESTS, type InstanceConfig } from '../../../executor/model.js';
-import { signOf } from '../../../executor/providers/qemu/control.js';
+import { signOf } from '../../../executor/guests/linux/control.js';
 import { checkPairing } from '../../../executor/providers/pairings.js';
 import { anImage, aKernel } from '../../support/executor.js';
 import { failure } from '../../support/failure.js';
