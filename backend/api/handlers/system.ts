@@ -30,9 +30,8 @@ export function systemHandlers(parts: Parts): Pick<Handlers, Names> {
       const machines = await executor.gc(body.owner ?? executor.owner);
       const owner = body.owner ?? executor.owner;
       // Images and the like at the providers; a machine that needs one again brings it again.
-      const images = await Promise.all(
-        [...parts.providers.values()].map((provider) => provider.collect?.(owner) ?? []),
-      );
+      const images: string[] = [];
+      for (const provider of parts.providers.values()) images.push(...((await provider.collect?.(owner)) ?? []));
       log.info({ owner, machines, images }, 'gc.done');
       return { machines, temporary_files: await parts.sweep() };
     },
