@@ -5,8 +5,9 @@ import { z } from 'zod';
 import { hasCode, messageOf, UnikError } from '../core/errors.js';
 import { homePaths } from '../core/home.js';
 import { readJsonFile, writeJsonFile } from '../core/json-file.js';
-import { NETWORK_MODES, PROVIDERS } from '../executor/model.js';
+import { NETWORK_MODES } from '../executor/model.js';
 import { describeIssues } from './api/describe-issues.js';
+import { providerName, providerOptions } from './provider-config.js';
 
 const megabytes = z.number().int().min(1);
 const cidr = z.union([z.cidrv4(), z.cidrv6()]);
@@ -19,9 +20,11 @@ export const configSchema = z.strictObject({
   deployment: word.default('local'),
   /** Second half. Default: made once per home and kept in `cell-id.json`. */
   cell_id: word.optional(),
-  provider: z.enum(PROVIDERS).default('qemu'),
+  provider: providerName.default('qemu'),
   /** Providers to offer beside the default one. */
-  providers: z.array(z.enum(PROVIDERS)).default([]),
+  providers: z.array(providerName).default([]),
+  /** What providers need to know, by name. docs/operating.md tells each. */
+  provider_options: providerOptions,
   stack: word.default('unik'),
   /** What all machines together may use. Default: the host's memory less 1024 MB. */
   memory_mb: megabytes.optional(),

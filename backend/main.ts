@@ -29,6 +29,7 @@ import { prepareHome, startDaemon } from './daemon.js';
 import { examine, report } from './doctor.js';
 import { importShippedKernels } from './kernels.js';
 import { lockHolder } from './lock.js';
+import { exportDisk } from './export-disk.js';
 import { makeProviders, networkFor } from './providers.js';
 
 export interface RunOptions {
@@ -168,6 +169,10 @@ async function makeParts(config: Config, log: Log, exit: () => void): Promise<Pa
       // A failure reaches the reader by its stream.
       packDroplet(image, content, signal).catch((err: unknown) => content.destroy(toUnikError(err)));
       return content;
+    },
+    disk: (image, format, signal) => {
+      const scratch_mb = config.defaults.disk_mb;
+      return exportDisk({ image, format, kernels: catalogue, work, scratch_mb }, signal);
     },
     doctor: (signal) => {
       const daemon: Finding = { name: 'daemon', status: 'ok', detail: `pid ${process.pid} serves ${paths.socket}` };

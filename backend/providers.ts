@@ -1,3 +1,4 @@
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemClock } from '../core/clock.js';
 import { UnikError } from '../core/errors.js';
@@ -6,6 +7,7 @@ import type { NetworkMode, ProviderName } from '../executor/model.js';
 import { providers as factories } from '../executor/providers/index.js';
 import type { Provider } from '../executor/providers/provider.js';
 import { QemuProvider } from '../executor/providers/qemu/qemu.js';
+import { virtualboxConfigSchema } from '../executor/providers/virtualbox/config.js';
 import type { Config } from './config.js';
 
 export interface ProviderSet {
@@ -16,7 +18,7 @@ export interface ProviderSet {
 }
 
 /** What providers are made from. */
-export type ProviderConfig = Pick<Config, 'home' | 'provider' | 'providers' | 'network'>;
+export type ProviderConfig = Pick<Config, 'home' | 'provider' | 'providers' | 'network' | 'provider_options'>;
 
 /** The configured ones. One that cannot work here still serves its probe, so the others are not taken down by it. */
 export async function makeProviders(config: ProviderConfig, log: Log): Promise<ProviderSet> {
@@ -51,11 +53,29 @@ async function make(name: ProviderName, config: ProviderConfig, log: Log): Promi
     });
   }
   if (name === 'fake') return factories.fake({ dir: join(home, 'providers', name), clock: systemClock, log });
-  throw new UnikError('config_invalid', `provider: this version has no provider ${name}; it has: qemu, fake`);
+  const common = { home: join(home, 'providers', name), clock: systemClock, log };
+  await mkdir(common.home, { recursive: true, mode: 0o700 });
+  const options = config.provider_options;
+  const missing = (): UnikError =>
+    new UnikError('config_invalid', `provider_options.${name}: provider ${name} needs to be told where and as whom`);
+  if (name === 'aws') {
+    if (!options.aws) throw missing();
+    return factories.aws({ ...common, config: options.aws });
+  }
+  if (name === 'vsphere') {
+    if (!options.vsphere) throw missing();
+    return factories.vsphere({ ...common, config: options.vsphere });
+  }
+  if (name === 'virtualbox') {
+    return factories.virtualbox({ ...common, config: options.virtualbox ?? virtualboxConfigSchema.parse({}) });
+  }
+  const known = Object.keys(factories).join(', ');
+  throw new UnikError('config_invalid', `provider: this version has no provider ${name}; it has: ${known}`);
 }
 
 /** The best network that works here. */
 export async function networkFor(provider: Provider): Promise<NetworkMode> {
   if (provider.chooseNetwork) return (await provider.chooseNetwork()).mode;
-  return provider.capabilities.network.includes('isolated') ? 'isolated' : 'none';
+  const [best = 'none'] = provider.capabilities.network;
+  return provider.capabilities.network.includes('isolated') ? 'isolated' : best;
 }

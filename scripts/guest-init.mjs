@@ -14,19 +14,37 @@ const SOURCES = 'executor/guests/linux/init';
 const FLAGS = ['-std=gnu11', '-D_GNU_SOURCE', '-Os', '-Wall', '-Wextra', '-Werror', '-static', '-s'];
 /** The metapackage that always depends on the newest kernel made for virtual machines. */
 const KERNEL_PACKAGE = { x64: 'linux-image-cloud-amd64', arm64: 'linux-image-cloud-arm64' };
+/** The one with drivers for machines of any kind. */
+export const GENERIC = {
+  store: '.assets/kernel-generic',
+  packages: { x64: 'linux-image-amd64', arm64: 'linux-image-arm64' },
+};
+const CLOUD = { store: '.assets/kernel', packages: KERNEL_PACKAGE };
 /** Where the modules are that the guest may need, in any kernel since 5.10; the rest of the package is not kept. */
 const MODULE_PATHS = [
   'crypto',
+  'drivers/ata',
   'drivers/block/virtio_blk.ko',
+  'drivers/cdrom',
   'drivers/char/hw_random',
   'drivers/char/virtio_console.ko',
+  'drivers/message/fusion',
+  ...['amazon', 'intel/e1000', 'intel/e1000e'].map((name) => `drivers/net/ethernet/${name}`),
   'drivers/net/net_failover.ko',
   'drivers/net/virtio_net.ko',
+  'drivers/net/vmxnet3',
+  ...['nvme/common', 'nvme/host', 'pps', 'ptp'].map((name) => `drivers/${name}`),
+  ...['scsi_mod', 'scsi_common', 'scsi_transport_spi', 'sd_mod', 'sr_mod', 'virtio_scsi', 'vmw_pvscsi'].map(
+    (name) => `drivers/scsi/${name}.ko`,
+  ),
   'drivers/virtio',
-  ...['erofs', 'ext4', 'jbd2', 'mbcache.ko', 'netfs', 'overlayfs'].map((name) => `fs/${name}`),
+  ...['erofs', 'ext4', 'fat', 'isofs', 'jbd2', 'mbcache.ko', 'netfs', 'nls', 'overlayfs'].map((name) => `fs/${name}`),
   'lib',
   'net/core',
 ];
+
+/** Tells a folder that holds all of these. */
+const PARTS = createHash('sha256').update(MODULE_PATHS.join('\n')).digest('hex');
 
 /**
  * Compiles `.assets/guest/init` when its sources or the compiler changed. Gives its path.
@@ -68,22 +86,23 @@ function findCompiler() {
 
 /**
  * Unpacks the newest kernel package for virtual machines to `.assets/kernel/<release>/`. Gives that folder; one that
- * is there already is used without asking the network.
+ * is there already, with all the parts we keep now, is used without asking the network.
  * @param {string} root the repository
  * @param {(line: string) => void} log
  */
-export function unpackKernel(root, log) {
-  const store = join(root, '.assets/kernel');
+export function unpackKernel(root, log, { store: name, packages } = CLOUD) {
+  const store = join(root, name);
   const present = existsSync(store) ? readdirSync(store).filter((name) => !name.startsWith('.')) : [];
   const newest = present.sort((a, b) => a.localeCompare(b, 'en', { numeric: true })).at(-1);
-  if (newest) return join(store, newest);
+  const kept = newest && join(store, newest, 'parts');
+  if (kept && existsSync(kept) && readFileSync(kept, 'utf8') === PARTS) return join(store, newest);
 
   mkdirSync(store, { recursive: true });
   // apt's own user must be able to write there when we are root.
   const work = mkdtempSync(join(tmpdir(), 'unik-kernel-'));
   try {
     chmodSync(work, 0o777);
-    const name = kernelPackage();
+    const name = kernelPackage(packages);
     log(`downloading ${name}`);
     quietly('apt-get', ['download', '-q', name], work);
     const [archive] = readdirSync(work).filter((file) => file.endsWith('.deb'));
@@ -96,8 +115,8 @@ export function unpackKernel(root, log) {
   }
 }
 
-function kernelPackage() {
-  const meta = KERNEL_PACKAGE[process.arch];
+function kernelPackage(packages) {
+  const meta = packages[process.arch];
   if (!meta) throw new Error(`no kernel package is known for ${process.arch}`);
   const depends = quietly('apt-cache', ['depends', meta], '/');
   const found = /Depends: (linux-image-\d\S+)/.exec(depends)?.[1];
@@ -116,6 +135,9 @@ function keepParts(unpacked, store) {
   copy(`boot/vmlinuz-${release}`);
   copy(`lib/modules/${release}/modules.builtin`);
   for (const path of MODULE_PATHS) copy(`lib/modules/${release}/kernel/${path}`);
+  writeFileSync(join(temp, 'parts'), PARTS);
+  // One with other parts than we keep now.
+  rmSync(join(store, release), { recursive: true, force: true });
   renameSync(temp, join(store, release));
   return join(store, release);
 }

@@ -1,6 +1,6 @@
 /**
- * Compiles `executor/guests/unikraft/launch` and writes it, as text, to `executor/guests/unikraft/launch-code.ts`: images are
- * made where there is no compiler. Run it after a change of the sources; a test compiles them again and compares.
+ * Compiles our programs without a C library and writes them, as text, beside their sources: images are made where there is no
+ * compiler. Run it after a change of the sources; a test compiles them again and compares.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -9,8 +9,11 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-const SOURCES = join(root, 'executor/guests/unikraft/launch');
-const OUTPUT = join(root, 'executor/guests/unikraft/launch-code.ts');
+/** Folder of the sources, file of the text, name of what it exports. */
+const PROGRAMS = {
+  launcher: ['executor/guests/unikraft/launch', 'executor/guests/unikraft/launch-code.ts', 'LAUNCHER'],
+  static: ['stager/toolchains/static-server', 'stager/toolchains/static-server-code.ts', 'STATIC_SERVER'],
+};
 const FLAGS = [
   ...['-std=gnu11', '-Os', '-Wall', '-Wextra', '-Werror', '-Wno-implicit-fallthrough', '-ffreestanding'],
   ...['-fno-stack-protector', '-fno-asynchronous-unwind-tables', '-fcf-protection=none', '-fvisibility=hidden'],
@@ -18,13 +21,17 @@ const FLAGS = [
   ...['-Wl,--no-dynamic-linker', '-Wl,-z,norelro', '-Wl,-z,noseparate-code', '-Wl,--build-id=none'],
 ];
 
-/** The program's bytes. */
-export function compileLauncher() {
-  const dir = mkdtempSync(join(tmpdir(), 'unik-launch-'));
+/**
+ * A program's bytes.
+ * @param {keyof typeof PROGRAMS} name
+ */
+export function compileProgram(name) {
+  const sources = join(root, PROGRAMS[name][0]);
+  const dir = mkdtempSync(join(tmpdir(), 'unik-program-'));
   try {
-    const files = readdirSync(SOURCES).filter((name) => /\.[cS]$/.test(name));
-    execFileSync('gcc', [...FLAGS, ...files.sort(), '-o', join(dir, 'launch')], { cwd: SOURCES, stdio: 'inherit' });
-    return readFileSync(join(dir, 'launch'));
+    const files = readdirSync(sources).filter((file) => /\.[cS]$/.test(file));
+    execFileSync('gcc', [...FLAGS, ...files.sort(), '-o', join(dir, name)], { cwd: sources, stdio: 'inherit' });
+    return readFileSync(join(dir, name));
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
@@ -35,19 +42,21 @@ export function compilerVersion() {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const lines =
-    compileLauncher()
-      .toString('base64')
-      .match(/.{1,110}/g) ?? [];
-  const text = [
-    '/** Made by `scripts/guest-programs.mjs` from `launch/`: change that, not this. */',
-    `export const LAUNCHER_COMPILER = '${compilerVersion()}';`,
-    '',
-    'export const LAUNCHER_BASE64 = [',
-    ...lines.map((line) => `  '${line}',`),
-    "].join('');",
-    '',
-  ].join('\n');
-  writeFileSync(OUTPUT, text);
-  console.log(OUTPUT);
+  for (const [name, [sources, output, constant]] of Object.entries(PROGRAMS)) {
+    const lines =
+      compileProgram(name)
+        .toString('base64')
+        .match(/.{1,110}/g) ?? [];
+    const text = [
+      `/** Made by \`scripts/guest-programs.mjs\` from \`${sources}\`: change that, not this. */`,
+      `export const ${constant}_COMPILER = '${compilerVersion()}';`,
+      '',
+      `export const ${constant}_BASE64 = [`,
+      ...lines.map((line) => `  '${line}',`),
+      "].join('');",
+      '',
+    ].join('\n');
+    writeFileSync(join(root, output), text);
+    console.log(output);
+  }
 }

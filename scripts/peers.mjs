@@ -1,7 +1,8 @@
 /**
  * Finds or builds the real programs that the interop tests talk to, and writes what came of it to .assets/peers.json:
  * for each name a path, or why there is none. In this order: a program of that name in the folder $UNIK_INTEROP_PEERS
- * names, then what Debian installed, then a build of a pinned Go module (test/interop/peers/SET/go.mod).
+ * names, then what Debian installed, then a build of a pinned Go module (test/interop/peers/SET/go.mod) or pinned
+ * packages of PyPI.
  * A build is kept under $UNIK_INTEROP_CACHE, else in the user's cache folder, by a digest of all that went into it.
  */
 import { spawnSync } from 'node:child_process';
@@ -20,10 +21,11 @@ const TOOLCHAIN = '1.26.8';
 const BUILD_MS = 15 * 60_000;
 
 const notOffered = 'the Go module proxy does not offer it (test/interop/peers/README.md)';
-/** @type {Record<string, {set?: string, module?: string, system?: () => string | undefined, why?: string}>} */
+/** @type {Record<string, {set?: string, module?: string, pip?: string[], program?: string, system?: () => string | undefined, why?: string}>} */
 export const PEERS = {
   postgres: { system: debianPostgres, why: "install Debian's package postgresql" },
   'nats-server': { set: 'nats', module: 'github.com/nats-io/nats-server/v2' },
+  moto: { pip: ['moto[ec2]==5.2.4', 'flask==3.1.2', 'flask-cors==6.0.1'], program: 'moto_server' },
   vcsim: { set: 'vsphere', module: 'github.com/vmware/govmomi/vcsim' },
   docker: { system: () => onPath('docker'), why: "install Debian's package docker.io, for its client" },
   bbs: { why: notOffered },
@@ -60,14 +62,14 @@ export function findPeers(names = Object.keys(PEERS)) {
 }
 
 function find(name) {
-  const { set, module, system, why } = PEERS[name];
+  const { set, module, pip, program, system, why } = PEERS[name];
   const given = process.env.UNIK_INTEROP_PEERS && resolve(process.env.UNIK_INTEROP_PEERS, name);
   if (given && isProgram(given)) return { path: given };
-  const installed = system?.();
-  if (installed) return { path: installed };
-  if (!set) return { why };
+  const present = system?.();
+  if (present) return { path: present };
+  if (!set && !pip) return { why };
   try {
-    return { path: build(set, name, module) };
+    return { path: pip ? installed(name, pip, program) : build(set, name, module) };
   } catch (err) {
     return { why: `build failed: ${err.message}` };
   }
@@ -90,6 +92,24 @@ function build(set, name, module) {
     const env = { ...process.env, GOTOOLCHAIN: 'local', GOFLAGS: '-mod=readonly -buildvcs=false', CGO_ENABLED: '0' };
     exec('nice', ['-n', '10', go, 'build', '-trimpath', '-p', '2', '-o', file, module], { cwd: dir, env });
   });
+}
+
+/** Packages of PyPI in an environment of their own. It knows its place, so it is made there and marked when whole. */
+function installed(name, packages, program) {
+  const python = exec('python3', ['-c', 'import sys; print(sys.executable, sys.version)'], {}).trim();
+  const digest = createHash('sha256')
+    .update([...packages, python].join('\0'))
+    .digest('hex')
+    .slice(0, 16);
+  const folder = join(cacheFolder(), digest);
+  const path = join(folder, 'bin', program);
+  if (existsSync(join(folder, 'complete')) && isProgram(path)) return path;
+  say(`installing ${packages[0]} of PyPI (once, about a minute)`);
+  rmSync(folder, { recursive: true, force: true });
+  exec('python3', ['-m', 'venv', folder], {});
+  exec(join(folder, 'bin/pip'), ['install', '--quiet', '--disable-pip-version-check', ...packages], {});
+  writeFileSync(join(folder, 'complete'), name);
+  return path;
 }
 
 /** A `go` of this machine with at least this version. */

@@ -15,7 +15,10 @@ interface Surroundings {
 
 /** What a toolchain is given: the application, the tools of this host, and where to leave what it makes. */
 export function buildContext(
-  app: Pick<BuildContext, 'dir' | 'source' | 'scratch' | 'arch' | 'commands' | 'placed' | 'positionIndependent'> & {
+  app: Pick<
+    BuildContext,
+    'dir' | 'source' | 'scratch' | 'arch' | 'commands' | 'placed' | 'positionIndependent' | 'oneProcess'
+  > & {
     skip: (path: string, isFolder: boolean) => boolean;
   },
   { work, env, node = process.execPath, progress, signal }: Surroundings,

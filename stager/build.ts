@@ -112,6 +112,7 @@ async function prepareImage(
 }> {
   const { progress, supplied, guest: choice = LINUX, cloudFoundry = false } = options;
   const needsPie = choice.asked && choice.candidates.every((name) => capabilitiesOf(name).onlyPositionIndependent);
+  const oneProcess = choice.candidates.some((name) => !capabilitiesOf(name).fork);
   const ownRules = ignoreLines(folderSource(dir));
   const skip = ignoreRules(ownRules);
   const source = folderSource(dir, skip);
@@ -122,7 +123,7 @@ async function prepareImage(
   if (!toolchain) throw new UnikError('internal', `no toolchain ${chosen.toolchain}`);
   const placed = (path: string): string | undefined => (supplied ? placeOf(supplied, path) : undefined);
   const context = buildContext(
-    { dir, source, scratch, arch, commands: chosen.commands, skip, placed, positionIndependent: needsPie },
+    { dir, source, scratch, arch, commands: chosen.commands, skip, placed, positionIndependent: needsPie, oneProcess },
     options,
   );
   const built = await toolchain.build(context);

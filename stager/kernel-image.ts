@@ -44,7 +44,12 @@ export async function buildKernelImage(guest: GuestName, options: BuildOptions):
     file,
     {
       ...{ guest, abi: guestNamed(guest).abi, arch: hostArch(), processes },
-      ...{ env: { PORT: String(DEFAULT_PORT) }, ports: [DEFAULT_PORT], volumes: [], findings },
+      ...{
+        env: { PORT: String(DEFAULT_PORT) },
+        ports: hasNetwork(guest, file) ? [DEFAULT_PORT] : [],
+        volumes: [],
+        findings,
+      },
       ...{ created: new Date(clock.now()).toISOString(), labels: { ...commandLabels(lines), ...options.labels } },
     },
     store,
@@ -141,7 +146,11 @@ function problem(guest: GuestName, path: string): string | undefined {
 }
 
 function usualArguments(guest: GuestName, file: string): string[] {
-  const hasNet =
-    guest === 'solo5' && readSolo5(readFileSync(file))?.devices.some(({ kind }) => kind === 'net') === true;
-  return hasNet ? MIRAGE_ARGUMENTS : [];
+  return guest === 'solo5' && hasNetwork(guest, file) ? MIRAGE_ARGUMENTS : [];
+}
+
+/** Only Solo5's programs say what they have. */
+function hasNetwork(guest: GuestName, file: string): boolean {
+  if (guest !== 'solo5') return true;
+  return readSolo5(readFileSync(file))?.devices.some(({ kind }) => kind === 'net') === true;
 }

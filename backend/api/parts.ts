@@ -1,4 +1,5 @@
 /** What the handlers work with. `main.ts` makes one of the real things; tests make one of smaller ones. */
+import type { DiskFormat } from '../../executor/disks/format-names.js';
 import type { Readable } from 'node:stream';
 import type { Clock } from '../../core/clock.js';
 import type { UnikError } from '../../core/errors.js';
@@ -75,6 +76,12 @@ export interface Parts {
   build: (order: BuildOrder) => Promise<StoredImage>;
   /** The image as a droplet, gzipped tar. */
   droplet: (image: StoredImage, signal: AbortSignal) => Promise<Readable>;
+  /** The image as a disk that boots elsewhere. */
+  disk: (
+    image: StoredImage,
+    format: DiskFormat,
+    signal: AbortSignal,
+  ) => Promise<{ filename: string; content: Readable }>;
   doctor: (signal: AbortSignal) => Promise<DoctorReport>;
   /** The probe's answer, once there is one. */
   accelerator: () => string | undefined;

@@ -7,9 +7,9 @@ import { parseDuration } from '../../core/duration.js';
 import { messageOf, UnikError } from '../../core/errors.js';
 import type { IdentityFiles } from '../../core/tls.js';
 import { HOST_RESERVE_MB } from '../../executor/capacity.js';
-import { PROVIDERS } from '../../executor/model.js';
 import { describeIssues } from '../api/describe-issues.js';
 import { configSchema } from '../config.js';
+import { providerName, providerOptions } from '../provider-config.js';
 
 const word = z.string().regex(/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}$/, 'letters, digits, `_`, `.` and `-`');
 const path = z.string().min(1);
@@ -133,7 +133,8 @@ export const cellSchema = z.strictObject({
     })
     .prefault({}),
   stacks: z.array(word).min(1).default(['unik']),
-  provider: z.enum(PROVIDERS).default('qemu'),
+  provider: providerName.default('qemu'),
+  provider_options: providerOptions,
   /** What all machines together may use; `auto`: what the host has, less what it needs itself. */
   memory_mb: amount,
   disk_mb: amount,

@@ -46,7 +46,8 @@ export async function makeCellParts(
   const shipped = { from: join(ASSETS, 'kernel'), init: join(ASSETS, 'guest', 'init') };
   await importShippedKernels(catalogue, shipped, log);
   const kernels = await catalogue.list();
-  const providers = await makeProviders({ home, provider: name, providers: [], network }, log);
+  const { provider_options } = config;
+  const providers = await makeProviders({ home, provider: name, providers: [], network, provider_options }, log);
   const provider = providers.get(name);
   const executor = createExecutor({
     ...{ owner, home, log, clock, kernels: catalogue, providers: providers.map, logs: config.logs },

@@ -100,6 +100,12 @@ export function addCatalogue(program: Command, shell: Shell): void {
     });
   const provider = program.command('provider').description('where machines run');
   daemonCommand(provider, 'ls', 'list providers').option('--json', 'print JSON').action(providers);
+  daemonCommand(provider, 'policy <name>', 'print the least that a cell needs of a provider').action(
+    (name: string, flags: HostOption) =>
+      withClient(shell, flags, async (client) => {
+        printJson(shell, (await client.call('providerPolicy', { params: { name } })).policy);
+      }),
+  );
   daemonCommand(program, 'providers', 'list providers, as UniK wrote it')
     .option('--json', 'print JSON')
     .action(providers);

@@ -2,8 +2,10 @@ import type { Command } from 'commander';
 import { createWriteStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { toUnikError } from '../../core/errors.js';
+import type { CallInput } from '../../backend/api/schema/routes.js';
 import type { Client } from '../client.js';
 import { ago, bytesText, shortDigest, table } from '../render.js';
 import { print, printJson, type Shell } from '../shell.js';
@@ -39,8 +41,21 @@ export function addImages(program: Command, shell: Shell): void {
     .action((ref: string, flags: HostOption & { output?: string }) =>
       withClient(shell, flags, async (client) => {
         const file = flags.output ?? `${ref.replace(/[^a-zA-Z0-9._-]/g, '_')}.droplet.tgz`;
-        await download(client, ref, resolve(shell.cwd, file));
+        await download(await client.download('imageDroplet', { params: { ref } }), resolve(shell.cwd, file));
         print(shell.stdout, file);
+      }),
+    );
+  daemonCommand(image, 'export <image>', 'write it as a disk that boots elsewhere')
+    .requiredOption('--format <name>', 'raw, qcow2, vmdk-stream, vmdk-flat (a tar with two files), vdi or vhd')
+    .requiredOption('-o, --output <file>', 'where to')
+    .action((ref: string, flags: HostOption & { format: string; output: string }) =>
+      withClient(shell, flags, async (client) => {
+        const query = { format: flags.format as CallInput<'imageExport'>['query']['format'] };
+        await download(
+          await client.download('imageExport', { params: { ref }, query }),
+          resolve(shell.cwd, flags.output),
+        );
+        print(shell.stdout, flags.output);
       }),
     );
 
@@ -90,8 +105,7 @@ async function list(shell: Shell, client: Client, flags: ListFlags): Promise<voi
 }
 
 /** Whole or not at all. */
-async function download(client: Client, ref: string, file: string): Promise<void> {
-  const content = await client.download('imageDroplet', { params: { ref } });
+async function download(content: Readable, file: string): Promise<void> {
   try {
     await pipeline(content, createWriteStream(file));
   } catch (err) {

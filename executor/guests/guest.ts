@@ -61,6 +61,8 @@ export interface BootPlan {
   configure?: (config: InstanceConfig) => Configured;
   /** Features of the processor that the kernel cannot do without. */
   cpuFeatures?: readonly string[];
+  /** A network card would be in its way. */
+  noNetwork?: boolean;
   /** There is no driver for a device of random numbers. */
   noEntropy?: boolean;
   /** The application is told to end by the power button. */
@@ -68,6 +70,16 @@ export interface BootPlan {
   /** The guest ends by writing its status to this port of the processor, where the machine has a device for it. */
   exitPort?: number;
   endSigns?: readonly EndSign[];
+  /** The same from one disk of its own, where a provider boots nothing else. Absent: the guest cannot. */
+  disk?: DiskBoot;
+}
+
+/** What `executor/disks` makes a bootable disk of; paths. `cmdline` lacks where the instance config lies. */
+export interface DiskBoot {
+  kernel: string;
+  initrd: string;
+  root: string;
+  cmdline: string;
 }
 
 /** What a guest offers and what it lacks, as data: pairings, the suitability check and the documentation read it. */

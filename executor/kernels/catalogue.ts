@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import type { Clock } from '../../core/clock.js';
 import { hasCode, messageOf, UnikError } from '../../core/errors.js';
 import { readJsonFile, writeJsonFile } from '../../core/json-file.js';
@@ -92,9 +93,12 @@ export class KernelCatalogue implements KernelSource {
     const source = await readLinuxSource(dir);
     const unpacked = unpackKernel(source.image);
     const kernel = unpacked ? 'vmlinux' : 'vmlinuz';
+    const program = await readInit(init);
     const files = new Map<string, Uint8Array>([
       [kernel, unpacked ?? source.image],
-      ['initrd', linuxInitramfs(await readInit(init), source.modules)],
+      ['initrd', linuxInitramfs(program, source.modules)],
+      ['vmlinuz', source.image],
+      ['initrd-disk', gzipSync(linuxInitramfs(program, source.diskModules))],
     ]);
     const facts: EntryFacts = {
       guest: 'linux',
@@ -103,7 +107,8 @@ export class KernelCatalogue implements KernelSource {
       arch: 'x86_64',
       overhead_mb: LINUX_OVERHEAD_MB[kernel],
     };
-    return this.#add(facts, { kernel, initrd: 'initrd' }, files);
+    const disk = { disk_kernel: 'vmlinuz', disk_initrd: 'initrd-disk' };
+    return this.#add(facts, { kernel, initrd: 'initrd', ...disk }, files);
   }
 
   /** Throws kernel_missing; kernel_in_use when `inUse`. */
@@ -119,7 +124,7 @@ export class KernelCatalogue implements KernelSource {
   /** Reads every file again. Throws kernel_missing, or kernel_invalid when a file has changed or is gone. */
   async verify(id: string): Promise<StoredKernel> {
     const entry = await this.#get(id);
-    const names = Object.values(entry.files).filter((name) => name !== undefined);
+    const names = new Set(Object.values(entry.files).filter((name) => name !== undefined));
     const files = new Map<string, Uint8Array>();
     for (const name of names) {
       try {

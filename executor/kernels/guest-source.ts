@@ -55,7 +55,7 @@ const READERS: Partial<Record<GuestName, Reader>> = {
       (_name, bytes) => !isElf64(bytes) && bytes.length > 512 && bytes.readUInt16LE(510) === 0xaa55,
     );
     return {
-      ...{ boot: 'bios', overhead_mb: 48, version: /\b0\.1\.\d+\b/ },
+      ...{ boot: 'bios', overhead_mb: 96, version: /\b0\.1\.\d+\b/ },
       files: { kernel: 'kernel', head: 'head' },
       contents: new Map([
         ['kernel', kernel],

@@ -26,6 +26,9 @@ export const kernelEntrySchema = z.strictObject({
     settings: z.string().optional(),
     /** Libraries that belong to the kernel and lie in the root. */
     support: z.string().optional(),
+    /** For disks that boot elsewhere: the kernel as packaged, and an initramfs with drivers of many machines. */
+    disk_kernel: z.string().optional(),
+    disk_initrd: z.string().optional(),
   }),
   /** Measured: guest memory that the kernel and our init need beside the application, MB. */
   overhead_mb: z.number().int().nonnegative(),

@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { hasCode, UnikError } from '../../core/errors.js';
-import { loadOrder, moduleInfo, moduleName, WANTED_MODULES } from '../guests/linux/modules.js';
+import { DISK_MODULES, loadOrder, moduleInfo, moduleName, WANTED_MODULES } from '../guests/linux/modules.js';
 
 /** What a catalogue entry is made from: the parts we use of a distribution's kernel package. */
 export interface LinuxSource {
@@ -9,8 +9,14 @@ export interface LinuxSource {
   version: string;
   /** The kernel as packaged. */
   image: Buffer;
-  /** In the order they are to be loaded. */
-  modules: { name: string; data: Buffer }[];
+  /** In the order they are to be loaded: on our own QEMU, and on a disk that may boot anywhere. */
+  modules: Module[];
+  diskModules: Module[];
+}
+
+export interface Module {
+  name: string;
+  data: Buffer;
 }
 
 /**
@@ -23,7 +29,9 @@ export async function readLinuxSource(dir: string): Promise<LinuxSource> {
   const banner = bannerOf(image, path);
   const release = banner.split(' ')[0] ?? '';
   const version = /\bDebian (\S+)/.exec(banner)?.[1] ?? release;
-  return { version, image, modules: await readModules(dir, release) };
+  const folder = await findModules(dir, release);
+  const [modules, diskModules] = [await readModules(folder, release), await readModules(folder, release, DISK_MODULES)];
+  return { version, image, modules, diskModules };
 }
 
 async function findKernel(dir: string): Promise<string> {
@@ -49,14 +57,15 @@ function bannerOf(image: Buffer, path: string): string {
   return image.toString('latin1', at, image.indexOf(0, at));
 }
 
-async function readModules(dir: string, release: string): Promise<LinuxSource['modules']> {
-  const folder = await findModules(dir, release);
+/** Of `optional`, those that the kernel has; without it, all that the guest needs. */
+async function readModules(folder: string, release: string, optional?: readonly string[]): Promise<Module[]> {
   const files = (await readdir(folder, { recursive: true })).filter((name) => /\.ko(\.[a-z0-9]+)?$/.test(name));
   const byName = new Map(files.map((file) => [moduleName(file), join(folder, file)]));
   const builtin = new Set((await textOf(join(folder, 'modules.builtin'))).split('\n').map(moduleName));
   const loaded = new Map<string, Buffer>();
   // `loadOrder` is pure and synchronous, so what it may ask for is read before it runs.
-  const pending: string[] = [...WANTED_MODULES];
+  const wanted = optional?.filter((name) => byName.has(name)) ?? WANTED_MODULES;
+  const pending: string[] = [...wanted];
   const depends = new Map<string, string[]>();
   for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
     if (builtin.has(name) || depends.has(name)) continue;
@@ -68,7 +77,7 @@ async function readModules(dir: string, release: string): Promise<LinuxSource['m
     depends.set(name, needs);
     pending.push(...needs);
   }
-  const order = loadOrder(WANTED_MODULES, (name) => depends.get(name));
+  const order = loadOrder(wanted, (name) => depends.get(name));
   return order.map((name) => ({ name: `${name}.ko`, data: loaded.get(name) ?? Buffer.alloc(0) }));
 }
 

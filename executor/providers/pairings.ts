@@ -1,4 +1,5 @@
 import { UnikError } from '../../core/errors.js';
+import { guests } from '../guests/index.js';
 import type { GuestName, ProviderName } from '../model.js';
 
 /** What runs where (design D5): `yes`, or why not. A pair that is not listed is not offered. */
@@ -6,6 +7,9 @@ export const PAIRINGS: Partial<Record<GuestName, Partial<Record<ProviderName, st
   linux: {
     qemu: 'yes',
     fake: 'yes',
+    aws: 'yes',
+    virtualbox: 'yes',
+    vsphere: 'yes',
   },
   unikraft: { qemu: 'yes' },
   nanos: { qemu: 'yes' },
@@ -15,6 +19,27 @@ export const PAIRINGS: Partial<Record<GuestName, Partial<Record<ProviderName, st
   multiboot: { qemu: 'yes' },
 };
 
+/** What a provider's machines have, where we cannot choose. */
+const HARDWARE: Partial<Record<ProviderName, { network: readonly string[]; disk: readonly string[] }>> = {
+  aws: { network: ['ena'], disk: ['nvme'] },
+  vsphere: { network: ['vmxnet3', 'e1000'], disk: ['pvscsi', 'ahci'] },
+  virtualbox: { network: ['virtio-net', 'e1000', 'pcnet'], disk: ['ahci', 'ide', 'virtio-scsi'] },
+  openstack: { network: ['virtio-net'], disk: ['virtio-blk', 'virtio-scsi'] },
+};
+
+/** Why it cannot be: a dead network shows nowhere but from outside, so it is refused before it boots. */
+function reasonAgainst(guest: GuestName, provider: ProviderName): string {
+  const has = HARDWARE[provider];
+  const { devices } = guests[guest].capabilities;
+  if (has && !has.network.some((card) => devices.network.includes(card))) {
+    return `it has no driver for its network cards (${has.network.join(', ')})`;
+  }
+  if (has && devices.disk.length > 0 && !has.disk.some((disk) => devices.disk.includes(disk))) {
+    return `it has no driver for its disks (${has.disk.join(', ')})`;
+  }
+  return 'nobody has brought them together yet';
+}
+
 /** Throws `guest_unsupported` with the reason. */
 export function checkPairing(guest: GuestName, provider: ProviderName): void {
   // A fake machine boots nothing, so every guest meets it.
@@ -22,6 +47,6 @@ export function checkPairing(guest: GuestName, provider: ProviderName): void {
   if (verdict === 'yes') return;
   throw new UnikError(
     'guest_unsupported',
-    `guest ${guest} does not run on provider ${provider}: ${verdict ?? 'nobody has brought them together yet'}`,
+    `guest ${guest} does not run on provider ${provider}: ${verdict ?? reasonAgainst(guest, provider)}`,
   );
 }

@@ -1,9 +1,10 @@
 import { realpathSync } from 'node:fs';
 import { UnikError } from '../../core/errors.js';
-import { addHostFileAt } from '../../executor/images/host-files.js';
+import { addHostFile, addHostFileAt } from '../../executor/images/host-files.js';
 import { readPackageJson } from '../package-json.js';
 import type { SourceTree } from '../source.js';
 import { movableRuntime } from './movable.js';
+import { outsideBuiltins } from './node-builtins.js';
 import type { BuildContext, Toolchain } from './toolchain.js';
 
 const INTERPRETER = '/usr/local/bin/node';
@@ -41,7 +42,9 @@ export const nodeToolchain: Toolchain = {
       env: { NODE_ENV: 'production' },
       ignore: ['node_modules/.cache'],
       add: async (tree) => {
-        if (there === undefined) addHostFileAt(tree, node, INTERPRETER);
+        if (there !== undefined) return;
+        addHostFileAt(tree, node, INTERPRETER);
+        for (const path of outsideBuiltins(node, context.arch)) addHostFile(tree, path);
       },
     };
   },

@@ -1,9 +1,11 @@
 import { UnikError } from '../../core/errors.js';
 import { addHostFileAt } from '../../executor/images/host-files.js';
-import type { Toolchain } from './toolchain.js';
+import { STATIC_SERVER_BASE64 } from './static-server-code.js';
+import type { Built, Toolchain } from './toolchain.js';
 
 const SERVER = '/usr/bin/busybox';
 const CONFIG = '/etc/httpd.conf';
+const OWN_SERVER = '/usr/bin/unik-static';
 
 /**
  * A folder of files behind busybox httpd: one small static program that Debian keeps, that needs 2 MB of memory,
@@ -14,14 +16,15 @@ export const staticToolchain: Toolchain = {
   programs: ['httpd'],
   detect: (source) => ['Staticfile', 'index.html'].find((name) => source.kind(name) === 'file'),
 
-  async build({ source, which, progress }) {
-    const busybox = which('busybox');
-    if (busybox === undefined) {
-      throw new UnikError('toolchain_missing', 'static files are served by busybox httpd: install busybox-static');
-    }
+  async build({ source, which, progress, oneProcess }) {
     const folder = rootOf(source.read('Staticfile') ?? '') ?? '.';
     if (source.kind(folder) !== 'folder') {
       throw new UnikError('program_missing', `the Staticfile names the folder ${folder}, which does not exist`);
+    }
+    if (oneProcess) return byOneProcess(folder, progress);
+    const busybox = which('busybox');
+    if (busybox === undefined) {
+      throw new UnikError('toolchain_missing', 'static files are served by busybox httpd: install busybox-static');
     }
     progress(`Static files in ${folder === '.' ? 'the folder itself' : folder}, served by busybox httpd`);
     const notFound = source.kind(`${folder}/404.html`) === 'file' ? 'E404:404.html\n' : '';
@@ -39,6 +42,19 @@ export const staticToolchain: Toolchain = {
     };
   },
 };
+
+/** busybox starts a process for each request; where there is only one, our own small server answers them in turn. */
+function byOneProcess(folder: string, progress: (line: string) => void): Built {
+  progress(`Static files in ${folder === '.' ? 'the folder itself' : folder}, served by our server of one process`);
+  return {
+    commands: { web: `unik-static '${folder.replaceAll("'", "'\\''")}' "$PORT"` },
+    programs: { 'unik-static': [OWN_SERVER] },
+    elf: [],
+    env: {},
+    ignore: ['/Staticfile'],
+    add: async (tree) => tree.file(OWN_SERVER, Buffer.from(STATIC_SERVER_BASE64, 'base64'), 0o755),
+  };
+}
 
 /** `root: FOLDER` of a Staticfile, as the Cloud Foundry buildpack knows it. */
 function rootOf(staticfile: string): string | undefined {

@@ -31,6 +31,8 @@ export interface BuildContext {
   copy: () => Promise<string>;
   /** Programs must be loadable at any address: a runtime that is not is passed over for one that is. */
   positionIndependent: boolean;
+  /** The machine may be one that has a single process. */
+  oneProcess: boolean;
   /** The file of the Node.js that runs this process. */
   node: string;
   /** Where a file of this host lies in the image already, because a buildpack before supplied it. */

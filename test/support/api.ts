@@ -121,6 +121,7 @@ export async function memoryParts(change: Partial<Parts> = {}): Promise<{
       return anImage();
     },
     droplet: async () => Readable.from(['droplet']),
+    disk: async (_image, format) => ({ filename: `disk.${format}`, content: Readable.from(['disk']) }),
     doctor: async () => ({
       ok: true,
       accelerator: 'tcg',

@@ -70,7 +70,7 @@ export function mutated(bytes: Uint8Array, random: () => number): Buffer {
         changed = changed.subarray(0, at);
         break;
       case 3:
-        changed.fill(random() & 1 ? 0xff : 0, at, at + (random() % 16));
+        changed.fill(random() & 1 ? 0xff : 0, at, Math.min(changed.length, at + (random() % 16)));
         break;
       default:
         if (changed.length >= 4) changed.writeUInt32LE(random(), Math.min(at, changed.length - 4));

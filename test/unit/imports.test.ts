@@ -45,6 +45,9 @@ const PURE = [
   'executor/images/expand.ts',
 ];
 
+/** What providers stand on; all else in the executor stands on them. */
+const FOR_PROVIDERS = /^executor\/(model|providers\/provider|guests\/linux\/control|(disks|remote)\/.*)\.js$/;
+
 interface Import {
   from: string;
   to: string;
@@ -72,7 +75,7 @@ export function fault({ from, to, typeOnly }: Import): string | undefined {
   const provider = /^executor\/providers\/(\w+)\//;
   const [mine, theirs] = [provider.exec(from)?.[1], provider.exec(target)?.[1]];
   if (mine && theirs && mine !== theirs) return 'a provider imports its sibling';
-  if (mine && !theirs && target.startsWith('executor/') && !typeOnly && !/\/(model|provider)\.js$/.test(target)) {
+  if (mine && !theirs && target.startsWith('executor/') && !typeOnly && !FOR_PROVIDERS.test(target)) {
     return 'a provider imports the machinery above it';
   }
   const pure = ['core/errors.ts', ...PURE];

@@ -45,6 +45,10 @@ export function imageHandlers(parts: Parts): Pick<Handlers, Names> {
       const filename = `${params.ref.replace(/[^a-zA-Z0-9._-]/g, '_')}.droplet.tgz`;
       return { filename, content: await parts.droplet(image, signal) };
     },
+    imageExport: async ({ params, query }, { signal }) => {
+      const image = await images.get(params.ref);
+      return parts.disk(image, query.format, signal);
+    },
     imageBuild: async ({ body, query }, context) => {
       // Before the work, not after it.
       const name = context.upload ? query.name : body.name;

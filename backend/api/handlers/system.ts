@@ -1,8 +1,9 @@
+import { UnikError } from '../../../core/errors.js';
 import { openapi } from '../openapi.js';
 import type { Parts } from '../parts.js';
 import type { Handlers } from '../server.js';
 
-type Names = 'info' | 'openapi' | 'doctor' | 'gc' | 'shutdown' | 'providers' | 'guests';
+type Names = 'info' | 'openapi' | 'doctor' | 'gc' | 'shutdown' | 'providers' | 'providerPolicy' | 'guests';
 
 export function systemHandlers(parts: Parts): Pick<Handlers, Names> {
   const { executor, log } = parts;
@@ -27,7 +28,11 @@ export function systemHandlers(parts: Parts): Pick<Handlers, Names> {
     doctor: (_input, { signal }) => parts.doctor(signal),
     gc: async ({ body }) => {
       const machines = await executor.gc(body.owner ?? executor.owner);
-      log.info({ owner: body.owner ?? executor.owner, machines }, 'gc.done');
+      const owner = body.owner ?? executor.owner;
+      // Images and the like at the providers; a machine that needs one again brings it again.
+      const images: string[] = [];
+      for (const provider of parts.providers.values()) images.push(...((await provider.collect?.(owner)) ?? []));
+      log.info({ owner, machines, images }, 'gc.done');
       return { machines, temporary_files: await parts.sweep() };
     },
     shutdown: async () => {
@@ -49,6 +54,11 @@ export function systemHandlers(parts: Parts): Pick<Handlers, Names> {
           };
         }),
       ),
+    providerPolicy: async ({ params: { name } }) => {
+      const policy = [...parts.providers.values()].find((one) => one.name === name)?.policy?.(executor.owner);
+      if (policy) return { policy };
+      throw new UnikError('not_supported', `provider ${name} needs no rights that could be told here`);
+    },
     guests: async () =>
       [...parts.guests.values()].map(({ name, capabilities }) => ({
         name,

@@ -1,5 +1,6 @@
 /** What the API says about images and kernels. */
 import { z } from 'zod';
+import { DISK_FORMATS } from '../../../executor/disks/format-names.js';
 import { imageSchema } from '../../../executor/images/image.js';
 import { kernelEntrySchema, kernelLimitsSchema } from '../../../executor/kernels/kernel.js';
 import { GUESTS } from '../../../executor/model.js';
@@ -21,6 +22,10 @@ export const imageDetail = imageSchema.extend({ names: z.array(z.string()) });
 export type ImageDetail = z.infer<typeof imageDetail>;
 
 export const imageRef = z.strictObject({ ref: z.string().min(1) });
+export const exportQuery = z.strictObject({
+  /** `vmdk-flat` comes as a tar with its two files. */
+  format: z.enum(DISK_FORMATS),
+});
 export const imageRemoveQuery = z.strictObject({ force: flag });
 export const imageRemoved = z.strictObject({
   untagged: z.array(z.string()),

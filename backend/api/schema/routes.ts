@@ -37,6 +37,12 @@ export const ROUTES = {
     reply: s.shutdownReply,
   },
   providers: { ...PATHS.providers, summary: 'List providers', reply: z.array(s.providerView) },
+  providerPolicy: {
+    ...PATHS.providerPolicy,
+    summary: 'The least rights that a provider needs',
+    params: s.providerRef,
+    reply: s.providerPolicy,
+  },
   guests: { ...PATHS.guests, summary: 'List guests', reply: z.array(s.guestView) },
   events: {
     ...PATHS.events,
@@ -86,6 +92,13 @@ export const ROUTES = {
     summary: 'Download it as a Cloud Foundry droplet',
     params: m.imageRef,
     download: 'application/gzip',
+  },
+  imageExport: {
+    ...PATHS.imageExport,
+    summary: 'Download it as a disk that boots elsewhere',
+    params: m.imageRef,
+    query: m.exportQuery,
+    download: 'application/octet-stream',
   },
 
   instances: {

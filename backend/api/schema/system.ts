@@ -30,6 +30,9 @@ export const providerView = z.strictObject({
 });
 export type ProviderView = z.infer<typeof providerView>;
 
+export const providerRef = z.strictObject({ name: z.string().min(1) });
+export const providerPolicy = z.strictObject({ policy: z.record(z.string(), z.unknown()) });
+
 export const guestView = z.strictObject({
   name: z.string(),
   /** Providers it runs on. */

@@ -7,7 +7,7 @@ import type { Sink } from '../../logs/sink.js';
 import { tail } from '../../logs/tail.js';
 import { Voice, type Line } from '../../logs/voice.js';
 import type { Container, RunOrder } from '../model.js';
-import { furthest, lastLines, progressLines } from './story.js';
+import { furthest, lastLines, progressLines, tellsKernel } from './story.js';
 import type { EndedContainer, Words } from './words.js';
 
 export interface NarratorDeps {
@@ -102,8 +102,9 @@ export class Narrator {
 
   #relay({ stream, text, at }: LogLine): void {
     const { launch, logs } = this.order;
-    if (stream === 'kernel') this.say({ source: logs.source, stream: 'out', text, at });
-    else if (!launch.suppress_output) {
+    if (stream === 'kernel') {
+      if (tellsKernel(this.order)) this.say({ source: logs.source, stream: 'out', text, at });
+    } else if (!launch.suppress_output) {
       this.say({ source: launch.log_source, stream: stream === 'stderr' ? 'err' : 'out', text, at });
     }
   }

@@ -1,6 +1,6 @@
 import { PHASES, type Exit, type Phase } from '../../../executor/model.js';
 import type { Line } from '../../logs/voice.js';
-import type { Container } from '../model.js';
+import type { Container, RunOrder } from '../model.js';
 import type { EndedContainer, Words } from './words.js';
 
 const rank = (phase: Phase): number => PHASES.indexOf(phase);
@@ -9,6 +9,15 @@ const say = (text: string, source?: string, stream: Line['stream'] = 'out'): Lin
   stream,
   ...(source === undefined ? {} : { source }),
 });
+
+/** Set to `off` by a user who wants only what the application says: `cf set-env APP UNIK_KERNEL_LOG off`. */
+const KERNEL_LOG = 'UNIK_KERNEL_LOG';
+
+/** Are lines of the guest's kernel told? They are unless the application's environment says otherwise. */
+export function tellsKernel({ launch }: Pick<RunOrder, 'launch'>): boolean {
+  const [, value] = launch.env.findLast(([name]) => name === KERNEL_LOG) ?? [];
+  return value !== 'off';
+}
 
 export interface Progress {
   told: Phase;

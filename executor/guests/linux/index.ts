@@ -36,6 +36,16 @@ const PARAMETERS = [
  */
 const ONE_PROCESSOR = ['acpi=noirq', 'pci=nomsi'];
 
+/** Of a machine that boots from a disk, on hardware we know nothing of. */
+const DISK_PARAMETERS = [
+  'console=ttyS0',
+  'loglevel=6',
+  // It must not boot again: what it says then is read, and its power is cut.
+  'panic=0',
+  ...['cryptomgr.notests', 'rcupdate.rcu_expedited=1', 'transparent_hugepage=madvise', 'edd=off'],
+  ...['unik.disk=gpt', 'unik.channel=serial', 'unik.end=poweroff'],
+];
+
 /** One application on the distribution's kernel. See docs/guest-protocol.md and `init/`. */
 export const linux: Guest = {
   name: 'linux',
@@ -51,6 +61,8 @@ export const linux: Guest = {
     write: (tree, path, signal) => writeErofs(tree, path, signal),
   },
   plan(image, kernel, limits) {
+    const root = join(image.dir, image.root.file);
+    const { disk_kernel, disk_initrd } = kernel.files;
     return {
       guest: 'linux',
       arch: image.arch,
@@ -60,10 +72,20 @@ export const linux: Guest = {
         ' ',
       ),
       disks: [
-        { source: { kind: 'file', path: join(image.dir, image.root.file) }, readonly: true },
+        { source: { kind: 'file', path: root }, readonly: true },
         { source: { kind: 'scratch', bytes: limits.disk_mb * MB }, readonly: false },
       ],
       channels: { kind: 'virtio-serial' },
+      ...(disk_kernel === undefined || disk_initrd === undefined
+        ? {}
+        : {
+            disk: {
+              kernel: join(kernel.dir, disk_kernel),
+              initrd: join(kernel.dir, disk_initrd),
+              root,
+              cmdline: DISK_PARAMETERS.join(' '),
+            },
+          }),
     };
   },
 };

@@ -15,6 +15,18 @@ export const WANTED_MODULES = [
 ] as const;
 
 /**
+ * What a machine that boots from a disk may meet on other people's hardware, those the kernel has: disk controllers of
+ * EC2 (NVMe), vSphere (PVSCSI, LSI), VirtualBox (IDE, AHCI) and OpenStack (virtio), their network devices, and the file
+ * systems of a config drive.
+ */
+export const DISK_MODULES = [
+  ...['virtio_pci', 'virtio_rng', 'virtio_blk', 'virtio_scsi'],
+  ...['nvme', 'ata_piix', 'ahci', 'vmw_pvscsi', 'mptspi', 'sd_mod', 'sr_mod'],
+  ...['erofs', 'overlay', 'isofs', 'vfat', 'nls_cp437', 'nls_ascii'],
+  ...['virtio_net', 'ena', 'vmxnet3', 'e1000', 'e1000e'],
+] as const;
+
+/**
  * `wanted` and all they depend on, each after its own dependencies. `depends` gives the direct dependencies of a
  * module, or undefined when the kernel has it built in; it throws for a module that is nowhere.
  */

@@ -61,6 +61,7 @@ export const nanos: Guest = {
         ],
       }),
       endSigns: [
+        { pattern: '(OOM|result:out of memory)', reason: 'oom', message: 'out of memory' },
         {
           pattern: 'program startup failed on exec: ?(.*)',
           reason: 'boot_failed',
@@ -76,7 +77,6 @@ export const nanos: Guest = {
           reason: 'exited',
           message: 'the application ended by signal $1',
         },
-        { pattern: 'OOM(.*)', reason: 'oom', message: 'out of memory' },
       ],
     };
   },

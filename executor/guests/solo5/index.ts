@@ -29,7 +29,8 @@ export const solo5: Guest = {
       kernel: join(image.dir, image.root.file),
       cmdline: '',
       noEntropy: true,
-      // A disk that the program does not declare aborts it: there is none.
+      // A device that the program does not declare aborts it; one that declares no network has no ports.
+      noNetwork: image.ports.length === 0,
       disks: [],
       channels: { kind: 'serial' },
       configure: (config) => ({ cmdline: argumentsOf(config) }),

@@ -1,4 +1,4 @@
-/** Made by `scripts/guest-programs.mjs` from `launch/`: change that, not this. */
+/** Made by `scripts/guest-programs.mjs` from `executor/guests/unikraft/launch`: change that, not this. */
 export const LAUNCHER_COMPILER = '12.2.0';
 
 export const LAUNCHER_BASE64 = [

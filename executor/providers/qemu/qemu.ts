@@ -24,7 +24,8 @@ import { choosePorts, freeSlot } from './allocate.js';
 import { claimSlot } from './claim.js';
 import { FILES, qemuArgs, TRANSLATION_BUFFER_MB, type Accelerator } from './args.js';
 import { tail } from './console.js';
-import { monitorOf, readControl } from './control.js';
+import { monitorOf } from '../../guests/linux/control.js';
+import { readControl } from './control.js';
 import { layOut, writeNetFiles } from './files.js';
 import { homeTag, hostAddresses, routedRanges, slotIsUnrouted, uidBase } from './host.js';
 import { launch, launchLog, type Device } from './launch.js';
@@ -91,6 +92,8 @@ export class QemuProvider implements Provider {
       user: userNetwork(context),
       isolated: isolatedNetwork(),
       none: noNetwork(this.#root),
+      // Asked of this provider, it is one nobody else provides.
+      provider: noNetwork(this.#root),
     };
     this.#host = new HostProbe({ home: options.home, path: options.path, root: this.#root, program: PROGRAM });
   }
@@ -211,6 +214,9 @@ export class QemuProvider implements Provider {
     }
     if (before?.qemu) return handleOf(this.#attach(before).record);
     if (before) await this.#clear(before);
+    if (spec.network.mode === 'provider') {
+      throw new UnikError('network_unavailable', 'network provider: machines of qemu are on this host');
+    }
     if (spec.boot.arch !== 'x86_64') {
       throw new UnikError('guest_unsupported', `provider qemu runs x86_64 images, not ${spec.boot.arch}`);
     }
@@ -369,7 +375,7 @@ export class QemuProvider implements Provider {
       ram_mb: spec.ram_mb,
       cpus: spec.limits.cpus,
       accelerator: record.accelerator,
-      net: net.device,
+      net: spec.boot.noNetwork ? { kind: 'none' } : net.device,
     });
   }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { exitOf, hasConfig, monitorOf, parseControl, type EndFacts } from '../../../executor/providers/qemu/control.js';
+import { exitOf, hasConfig, monitorOf, parseControl, type EndFacts } from '../../../executor/guests/linux/control.js';
 
 const facts = (control: string, more: Partial<EndFacts> = {}): EndFacts => ({
   events: parseControl(control),

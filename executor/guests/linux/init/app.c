@@ -16,31 +16,25 @@
 
 #include "files.h"
 #include "host.h"
+#include "options.h"
 
 #define CGROUP "/sys/fs/cgroup/app"
 
-static long memory_limit_mb(void) {
-  static const char name[] = "unik.memory_mb=";
-  char *line = file_read("/proc/cmdline");
-  char *found = line ? strstr(line, name) : NULL;
-  long megabytes = found ? strtol(found + sizeof name - 1, NULL, 10) : 0;
-  file_free(line);
-  return megabytes;
+static void limit_memory(long megabytes) {
+  char bytes[32];
+  if (megabytes <= 0) return;
+  snprintf(bytes, sizeof bytes, "%ld", megabytes * 1024 * 1024);
+  if (!file_write(CGROUP "/memory.max", bytes)) host_fail(126, "limit memory: %s", strerror(errno));
 }
 
 void app_prepare_cgroup(void) {
-  char bytes[32];
-  long megabytes = memory_limit_mb();
   if (mount("cgroup2", "/sys/fs/cgroup", "cgroup2", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0) {
     host_fail(126, "mount cgroup2: %s", strerror(errno));
   }
   if (!file_write("/sys/fs/cgroup/cgroup.subtree_control", "+memory +pids +cpu") || mkdir(CGROUP, 0755) < 0) {
     host_fail(126, "make a cgroup: %s", strerror(errno));
   }
-  if (megabytes > 0) {
-    snprintf(bytes, sizeof bytes, "%ld", megabytes * 1024 * 1024);
-    if (!file_write(CGROUP "/memory.max", bytes)) host_fail(126, "limit memory: %s", strerror(errno));
-  }
+  limit_memory(option_number("unik.memory_mb", 0));
   file_write(CGROUP "/memory.swap.max", "0"); /* a kernel without swap lacks the file */
   file_write(CGROUP "/memory.oom.group", "1");
   /* Where the whole machine runs short, init is the last thing to lose. */
@@ -156,6 +150,7 @@ static void limit_processes(long count) {
 
 struct app app_open(const struct config *config) {
   struct app app;
+  limit_memory(config->memory_mb);
   limit_processes(config->max_pids);
   make_output(app.out, config->program.uid);
   make_output(app.err, config->program.uid);

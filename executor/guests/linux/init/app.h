@@ -19,7 +19,7 @@ struct start_error {
   char step[16];
 };
 
-/* Makes the cgroup; the limit is `unik.memory_mb` on the kernel's command line. */
+/* Makes the cgroup; the limit is `unik.memory_mb` on the kernel's command line, if it is there. */
 void app_prepare_cgroup(void);
 struct app app_open(const struct config *config);
 /* Starts a program; -1 and the error when it cannot be. */

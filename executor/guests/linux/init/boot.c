@@ -11,8 +11,10 @@
 #include <unistd.h>
 
 #include "app.h"
+#include "disks.h"
 #include "files.h"
 #include "host.h"
+#include "options.h"
 
 static void must_mount(const char *what, const char *where, const char *type, unsigned long flags, const char *data) {
   mkdir(where, 0755);
@@ -47,10 +49,25 @@ void boot_load_modules(void) {
   file_free(order);
 }
 
+/* Who provides the machine may start it again behind our back; an application is started once. */
+static void refuse_second_boot(void) {
+  int mark = open("/scratch/booted", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (mark < 0) host_fail(126, "the machine was started a second time");
+  if (fsync(mark) < 0) host_note("mark of the first boot: %s", strerror(errno));
+  close(mark);
+}
+
 void boot_switch_root(void) {
-  must_mount("/dev/vda", "/lower", "erofs", MS_RDONLY | MS_NODEV, NULL);
+  char lower[300] = "/dev/vda", scratch[300] = "/dev/vdb";
+  bool one_disk = option_is("unik.disk", "gpt");
+  if (one_disk) {
+    disk_partition("unik-root", lower, sizeof lower);
+    disk_partition("unik-scratch", scratch, sizeof scratch);
+  }
+  must_mount(lower, "/lower", "erofs", MS_RDONLY | MS_NODEV, NULL);
   /* The scratch disk ends with the machine: write barriers would only cost time. */
-  must_mount("/dev/vdb", "/scratch", "ext4", MS_NODEV | MS_NOATIME, "nobarrier,noinit_itable");
+  must_mount(scratch, "/scratch", "ext4", MS_NODEV | MS_NOATIME, one_disk ? "noinit_itable" : "nobarrier,noinit_itable");
+  if (one_disk) refuse_second_boot();
   mkdir("/scratch/upper", 0755);
   mkdir("/scratch/work", 0755);
   must_mount("root", "/root", "overlay", MS_NODEV | MS_NOATIME,

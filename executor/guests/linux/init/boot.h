@@ -6,7 +6,10 @@
 void boot_mount_kernel_filesystems(void);
 /* Loads the files named in /modules/order, one a line, in that order. */
 void boot_load_modules(void);
-/* /dev/vda read-only below, /dev/vdb writable above: makes that the root of this process. */
+/*
+ * /dev/vda read-only below, /dev/vdb writable above: makes that the root of this process. With `unik.disk=gpt` on the
+ * kernel's command line they are partitions of one disk, found by name.
+ */
 void boot_switch_root(void);
 /* What programs expect to find in a running system: pts, shm, links in /dev, temporary folders, settings. */
 void boot_furnish_root(void);

@@ -80,11 +80,13 @@ struct config config_from(const struct json *document) {
       .hostname = hostname && *hostname ? hostname : "unik",
       .result_file = json_text(document, "result_file"),
       .max_pids = json_number(document, "max_pids", 0),
+      .memory_mb = json_number(document, "memory_mb", 0),
       .lingers = lingers && lingers->number != 0,
       .steps = json_member(document, "program"),
       .monitor = json_member(document, "monitor"),
       .net = json_member(document, "net"),
       .files = json_member(document, "files"),
+      .door = json_member(document, "door"),
   };
 }
 

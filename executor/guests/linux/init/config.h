@@ -26,11 +26,13 @@ struct config {
   char *hostname;
   char *result_file; /* NULL: none is asked for */
   long max_pids;     /* 0: no limit */
+  long memory_mb;    /* 0: as the kernel's command line says */
   bool lingers;      /* the end of the application without a failure is not that of the machine */
   const struct json *steps;   /* several programs, instead */
   const struct json *monitor; /* NULL: none */
   const struct json *net;
   const struct json *files;
+  const struct json *door; /* NULL: commands have a port of their own */
 };
 
 /* True when the document is meant as an instance config: an object with `schema` 1. */

@@ -11,6 +11,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "options.h"
+#include "serial.h"
+
 /* init is one process with one host: its ports are the only state of this file. */
 static struct ports open_ports = {-1, -1, -1, -1};
 
@@ -45,6 +48,11 @@ static int all_open(void) {
 
 void host_open_ports(struct ports *ports) {
   const struct timespec pause = {0, 2 * 1000 * 1000};
+  if (option_is("unik.channel", "serial")) {
+    serial_open();
+    *ports = open_ports;
+    return;
+  }
   for (int tries = 0; !all_open() && tries < 5000; tries++) {
     if (tries > 0) nanosleep(&pause, NULL);
     DIR *folder = opendir("/sys/class/virtio-ports");
@@ -59,6 +67,12 @@ void host_open_ports(struct ports *ports) {
 }
 
 void host_event(const char *json_line) {
+  if (serial_is_open()) {
+    /* In one go, so that a large result is not cut by another stream's frames more than it must. */
+    serial_send('c', json_line, strlen(json_line));
+    serial_send('c', "\n", 1);
+    return;
+  }
   if (open_ports.control >= 0) dprintf(open_ports.control, "%s\n", json_line);
 }
 
@@ -82,10 +96,13 @@ void host_exit_event(int status) {
 void host_note(const char *format, ...) {
   va_list args;
   va_start(args, format);
-  dprintf(STDERR_FILENO, "unik-init: ");
-  vdprintf(STDERR_FILENO, format, args);
-  dprintf(STDERR_FILENO, "\n");
+  char text[600];
+  int head = snprintf(text, sizeof text, "unik-init: "), length = vsnprintf(text + head, sizeof text - (size_t)head - 1, format, args);
   va_end(args);
+  if (length < 0) return;
+  strcat(text, "\n");
+  if (serial_is_open()) serial_send('k', text, strlen(text));
+  else dprintf(STDERR_FILENO, "%s", text);
 }
 
 /* `out` becomes a JSON string's inside; what does not fit is cut off. */
@@ -116,6 +133,7 @@ void host_fail(int code, const char *format, ...) {
   host_note("%s", message);
   escape_json(escaped, sizeof escaped, message);
   snprintf(line, sizeof line, "{\"event\":\"failed\",\"code\":%d,\"message\":\"%s\"}", code, escaped);
+  if (serial_is_open()) serial_relay_kernel();
   host_event(line);
   host_end();
 }
@@ -128,6 +146,9 @@ void host_end(void) {
   close(open_ports.out);
   close(open_ports.err);
   close(open_ports.control);
+  if (serial_is_open()) serial_drain();
+  /* Where a reset would boot it again. */
+  if (option_is("unik.end", "poweroff")) reboot(RB_POWER_OFF);
   /* An immediate reset; nothing on the disks outlives the machine, so nothing is worth an orderly shutdown. */
   int trigger = open("/proc/sysrq-trigger", O_WRONLY | O_CLOEXEC);
   if (trigger >= 0 && write(trigger, "b", 1) < 0) host_note("sysrq: %s", strerror(errno));

@@ -11,7 +11,10 @@ struct ports {
   int err;
 };
 
-/* Finds the four ports by name and opens them; waits for them as the kernel finds them one by one. */
+/*
+ * Finds the four ports by name and opens them; waits for them as the kernel finds them one by one. With `unik.channel`
+ * `serial` on the kernel's command line there are none, and all goes over the serial line.
+ */
 void host_open_ports(struct ports *ports);
 
 /* Writes one event, as it is, to the control port. */
@@ -29,7 +32,7 @@ void host_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The application cannot run: says so on the control port and on the console, and ends the machine. */
 _Noreturn void host_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Closes the ports, which makes sure the host has all that was written, and resets the machine. */
+/* Closes the ports, which makes sure the host has all that was written, and ends the machine: `unik.end`. */
 _Noreturn void host_end(void);
 
 #endif

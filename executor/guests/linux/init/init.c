@@ -17,6 +17,8 @@
 #include "host.h"
 #include "lines.h"
 #include "net.h"
+#include "serial.h"
+#include "source.h"
 #include "watch.h"
 
 /* The first document on the config port that is an instance config. A stop before it ends the machine. */
@@ -61,6 +63,7 @@ int main(void) {
   struct ports ports;
   boot_mount_kernel_filesystems();
   boot_load_modules();
+  source_keep_initrd_file();
   host_open_ports(&ports);
   boot_switch_root();
   boot_furnish_root();
@@ -68,7 +71,7 @@ int main(void) {
   watch_prepare();
 
   struct lines lines = {.port = ports.config};
-  struct json *document = await_config(&lines);
+  struct json *document = serial_is_open() ? source_config() : await_config(&lines);
   /* The document lies in it, and programs that are started later are read from there. */
   char *text = lines_keep(&lines);
   struct config config = config_from(document);

@@ -10,8 +10,10 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "dhcp.h"
 #include "files.h"
 #include "host.h"
 
@@ -69,9 +71,59 @@ static void set_gateway(int control, const char *gateway) {
   if (ioctl(control, SIOCADDRT, &route) < 0) host_fail(126, "route by %s: %s", gateway, strerror(errno));
 }
 
+/* Drivers find their devices in their own time. */
+static void await_interface(int control, const char *interface) {
+  for (int ticks = 0; ticks < 500; ticks++) {
+    struct ifreq request = request_for(interface);
+    if (ioctl(control, SIOCGIFINDEX, &request) == 0) return;
+    nanosleep(&(struct timespec){0, 20 * 1000 * 1000}, NULL);
+  }
+  host_fail(126, "no network device: this machine's needs a driver that the guest lacks");
+}
+
+static struct lease lease;
+static char leased_address[32];
+
+static int mask_bits(in_addr_t mask) { return __builtin_popcount(mask); }
+
+void net_dhcp(void) {
+  enum { PATIENCE_S = 60 };
+  char gateway[INET_ADDRSTRLEN];
+  if (*leased_address) return;
+  int control = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (control < 0) host_fail(126, "socket: %s", strerror(errno));
+  await_interface(control, "eth0");
+  bring_up(control, "eth0");
+  if (!dhcp_lease("eth0", PATIENCE_S, &lease)) host_fail(126, "no answer to DHCP within %d s", PATIENCE_S);
+  inet_ntop(AF_INET, &lease.address, leased_address, sizeof leased_address);
+  size_t length = strlen(leased_address);
+  snprintf(leased_address + length, sizeof leased_address - length, "/%d", mask_bits(lease.mask.s_addr));
+  set_address(control, "eth0", leased_address);
+  if (lease.gateway.s_addr) set_gateway(control, inet_ntop(AF_INET, &lease.gateway, gateway, sizeof gateway));
+  close(control);
+}
+
+void net_block(const char *address) {
+  struct in_addr target;
+  struct rtentry route;
+  int control = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  memset(&route, 0, sizeof route);
+  inet_pton(AF_INET, address, &target);
+  route.rt_dst = address_of(target.s_addr);
+  route.rt_genmask = address_of(INADDR_BROADCAST);
+  route.rt_flags = RTF_UP | RTF_HOST | RTF_REJECT;
+  if (ioctl(control, SIOCADDRT, &route) < 0) host_note("block %s: %s", address, strerror(errno));
+  close(control);
+}
+
 static void write_resolver(const struct json *dns) {
   char text[1024];
   int length = 0;
+  for (int i = 0; !(dns && dns->first) && i < lease.dns_count; i++) {
+    char server[INET_ADDRSTRLEN];
+    inet_ntop(AF_INET, &lease.dns[i], server, sizeof server);
+    length += snprintf(text + length, sizeof text - (size_t)length, "nameserver %s\n", server);
+  }
   for (const struct json *server = dns ? dns->first : NULL; server; server = server->next) {
     if (!json_is_plain(server) || length + server->length + 16 > sizeof text) continue;
     length += snprintf(text + length, sizeof text - (size_t)length, "nameserver %s\n", server->text);
@@ -96,9 +148,13 @@ void net_configure(const struct json *net, const char *hostname) {
   bring_up(control, "lo");
   if (mode && strcmp(mode, "static") == 0) {
     if (!address) host_fail(126, "instance config: net.address is missing");
+    await_interface(control, "eth0");
     set_address(control, "eth0", address);
     bring_up(control, "eth0");
     if (gateway) set_gateway(control, gateway);
+  } else if (mode && strcmp(mode, "dhcp") == 0) {
+    net_dhcp();
+    address = leased_address;
   } else if (mode && strcmp(mode, "none") != 0) {
     host_fail(126, "instance config: this guest has no net.mode %s", mode);
   } else {

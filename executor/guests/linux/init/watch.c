@@ -12,16 +12,19 @@
 #include <unistd.h>
 
 #include "app.h"
+#include "door.h"
 #include "json.h"
 #include "monitor.h"
 #include "result.h"
+#include "serial.h"
 #include "steps.h"
 
 enum { DRAIN_MS = 2000, PIECE = 64 * 1024 };
 
 struct stream {
   int from;
-  int to;
+  int to;    /* a port, or -1 where output goes over the serial line */
+  char kind; /* on that */
   bool ended;
 };
 
@@ -38,6 +41,7 @@ struct watch {
   struct stream err;
   struct lines *commands;
   int signals;
+  int epoll;
   int64_t kill_at; /* monotonic milliseconds; 0: no stop was asked for */
 };
 
@@ -53,9 +57,17 @@ void watch_prepare(void) {
   sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
+static void relay_by_serial(const struct stream *stream) {
+  char bytes[4096];
+  ssize_t got = read(stream->from, bytes, sizeof bytes);
+  if (got > 0) serial_send(stream->kind, bytes, (size_t)got);
+}
+
 /* Moves what the pipe holds to the port; the pages themselves where the kernel can. */
 static void relay(struct stream *stream, short events) {
-  if (events & POLLIN) {
+  if (events & POLLIN && serial_is_open()) {
+    relay_by_serial(stream);
+  } else if (events & POLLIN) {
     ssize_t moved = splice(stream->from, NULL, stream->to, NULL, PIECE, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
     if (moved < 0 && errno != EAGAIN && errno != EINTR) host_note("output: %s", strerror(errno));
   } else if (events & (POLLHUP | POLLERR)) {
@@ -80,6 +92,11 @@ static void drain(struct watch *watch) {
 static _Noreturn void finish(struct watch *watch) {
   app_kill_all();
   app_close(&watch->app);
+  if (serial_is_open()) {
+    /* One line carries all, so what was said before the end comes before it. */
+    drain(watch);
+    serial_relay_kernel();
+  }
   if (app_ran_out_of_memory()) host_event("{\"event\":\"oom\"}");
   result_event(watch->result_file);
   host_exit_event(steps_status(watch->root));
@@ -107,7 +124,8 @@ static void reap(struct watch *watch) {
   }
 }
 
-static void obey(struct watch *watch, const struct json *command) {
+static void obey(void *whom, const struct json *command) {
+  struct watch *watch = whom;
   const struct json *stop = json_member(command, "stop");
   long signal = json_number(command, "signal", 0);
   if (stop) {
@@ -151,6 +169,8 @@ static int patience(const struct watch *watch) {
 static void handle(struct watch *watch, int set, const struct epoll_event *event) {
   if (event->data.fd == watch->signals) return reap(watch);
   if (event->data.fd == watch->commands->port) return read_commands(watch);
+  if (event->data.fd == serial_kernel_log()) return serial_relay_kernel();
+  if (door_handle(event, obey, watch)) return;
   struct stream *stream = event->data.fd == watch->out.from ? &watch->out : &watch->err;
   relay(stream, (short)event->events);
   if (stream->ended) end_stream(set, stream);
@@ -176,26 +196,30 @@ struct watch *watch_start(const struct config *config, const struct ports *ports
       .told = config->steps != NULL,
       .lingers = config->lingers,
       .result_file = config->result_file ? strdup(config->result_file) : NULL,
-      .out = {app.out[0], ports->out, false},
-      .err = {app.err[0], ports->err, false},
+      .out = {app.out[0], ports->out, 'o', false},
+      .err = {app.err[0], ports->err, 'e', false},
       .commands = commands,
       .signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK),
+      .epoll = epoll_create1(EPOLL_CLOEXEC),
   };
   /* One that cannot be started says so as such; of several it is an end like any other. */
   if (!config->steps) steps_must_start(watch.root, &watch.app);
   else steps_advance(watch.root, &watch.app, true);
   host_started_event(first_pid(watch.root));
+  /* Here, because the config may be gone afterwards. */
+  door_open(config->door, watch.epoll);
   return &watch;
 }
 
 void watch_loop(struct watch *watch) {
-  int epoll = epoll_create1(EPOLL_CLOEXEC);
+  int epoll = watch->epoll;
   add(epoll, watch->signals, EPOLLIN);
   add(epoll, watch->out.from, EPOLLIN);
   add(epoll, watch->err.from, EPOLLIN);
   /* Edge-triggered: a port whose host end is not connected reports a hang-up for as long as that lasts. */
-  add(epoll, watch->commands->port, EPOLLIN | EPOLLET);
-  read_commands(watch);
+  if (watch->commands->port >= 0) add(epoll, watch->commands->port, EPOLLIN | EPOLLET);
+  if (serial_kernel_log() >= 0) add(epoll, serial_kernel_log(), EPOLLIN | EPOLLET);
+  if (watch->commands->port >= 0) read_commands(watch);
   for (;;) {
     advance(watch);
     struct epoll_event events[4];

@@ -1,0 +1,59 @@
+import { EBSClient } from '@aws-sdk/client-ebs';
+import { EC2Client, type EC2ClientConfig } from '@aws-sdk/client-ec2';
+import { readFile } from 'node:fs/promises';
+import { messageOf, UnikError } from '../../../core/errors.js';
+import { awsCredentialsSchema, type AwsConfig } from './config.js';
+
+export interface AwsClients {
+  /** Starting and ending; slowed down by itself where EC2 says that we ask too much. */
+  control: EC2Client;
+  /** Consoles: many small questions, which must not slow down the others. */
+  console: EC2Client;
+  blocks: EBSClient;
+  close(): void;
+}
+
+/** One client for each family of calls: the send rate of one adapts to what throttles it alone. */
+export function makeClients(config: AwsConfig): AwsClients {
+  const common: Pick<EC2ClientConfig, 'region' | 'endpoint' | 'requestHandler' | 'credentials'> = {
+    region: config.region,
+    ...(config.endpoint === undefined ? {} : { endpoint: config.endpoint }),
+    // The SDK waits for ever by itself.
+    requestHandler: { connectionTimeout: 5_000, requestTimeout: 30_000 },
+    ...(config.credentials_file === undefined ? {} : { credentials: fromFile(config.credentials_file) }),
+  };
+  const control = new EC2Client({ ...common, retryMode: 'adaptive', maxAttempts: 8 });
+  const console = new EC2Client({ ...common, maxAttempts: 2 });
+  const blocks = new EBSClient({ ...common, maxAttempts: 6 });
+  return {
+    ...{ control, console, blocks },
+    close: () => {
+      for (const client of [control, console, blocks]) client.destroy();
+    },
+  };
+}
+
+/** Read again whenever the SDK asks, so that a new key needs no restart. */
+function fromFile(path: string) {
+  return async () => {
+    let value: unknown;
+    try {
+      value = JSON.parse(await readFile(path, 'utf8'));
+    } catch (err) {
+      // A parser's message quotes what it read.
+      const why = err instanceof SyntaxError ? 'it is no JSON' : messageOf(err);
+      throw new UnikError('config_invalid', `credentials_file ${path}: ${why}`);
+    }
+    const parsed = awsCredentialsSchema.safeParse(value);
+    if (!parsed.success)
+      throw new UnikError('config_invalid', `credentials_file ${path}: access_key_id or secret_access_key is missing`);
+    const { access_key_id, secret_access_key, session_token } = parsed.data;
+    return {
+      accessKeyId: access_key_id,
+      secretAccessKey: secret_access_key,
+      ...(session_token === undefined ? {} : { sessionToken: session_token }),
+      // Long enough for a call, short enough for a new key.
+      expiration: new Date(Date.now() + 10 * 60_000),
+    };
+  };
+}

@@ -1,0 +1,250 @@
+import { createHash } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Clock } from '../../../core/clock.js';
+import { toUnikError, UnikError } from '../../../core/errors.js';
+import { SharedWork } from '../../../core/shared-work.js';
+import { convertDisk, describeForEsxi } from '../../disks/formats.js';
+import { configSeed } from '../../disks/seed.js';
+import type { Owner } from '../../model.js';
+import type { Finding, Probe } from '../provider.js';
+import type { Driver, MachineOrder, Place, RawDisk, Ref, RemoteMachine } from '../../remote/driver.js';
+import { placeIn } from '../../remote/pool.js';
+import type { VSphereConfig } from './config.js';
+import { machineSpec } from './spec.js';
+import { list, moref, morefOf, Vim, VimFault, wordOf, xml, type Moref, type Node } from './vim.js';
+
+export interface VSphereOptions {
+  config: VSphereConfig;
+  home: string;
+  clock: Clock;
+}
+
+/** Where machines go, looked up once. */
+interface Ground {
+  datacenter: Moref;
+  folder: Moref;
+  pool: Moref;
+  network: Moref;
+}
+
+/**
+ * Machines of vSphere. Their names carry owner and key. Each has a folder on the datastore with a copy of the image's
+ * disk (destroying a machine destroys its disk), its seed and its serial line.
+ */
+export class VSphereDriver implements Driver {
+  readonly name = 'vsphere';
+  readonly configFrom = 'seed';
+  readonly firmware = 'bios';
+  readonly serial = {
+    kind: 'after',
+    read: (ref: Ref, bytes: number) => this.#vim.download(`${this.#folder(nameOf(ref))}/serial.log`, bytes),
+  } as const;
+  readonly #vim: Vim;
+  readonly #uploads = new SharedWork<string>();
+  #ground: Promise<Ground> | undefined;
+
+  constructor(private readonly options: VSphereOptions) {
+    this.#vim = new Vim(options.config, options.clock);
+  }
+
+  place(taken: readonly string[]): Place {
+    return placeIn(this.options.config.addresses, taken);
+  }
+
+  async probe(signal: AbortSignal): Promise<Probe> {
+    const { config } = this.options;
+    const findings: Finding[] = [];
+    const ask = async (what: string, fix: string, look: () => Promise<unknown>): Promise<boolean> => {
+      try {
+        await look();
+        findings.push({ name: `vsphere ${what}`, status: 'ok', detail: 'ok' });
+        return true;
+      } catch (err) {
+        findings.push({ name: `vsphere ${what}`, status: 'error', detail: toUnikError(err).message, fix });
+        return false;
+      }
+    };
+    const there = async (path: string): Promise<void> => {
+      if (!(await this.#vim.lookUp(path, signal)))
+        throw new UnikError('provider_unavailable', `${path} is not in the inventory`);
+    };
+    const reached = await ask('reach and credentials', 'Check url, ca_file, and the account in credentials_file.', () =>
+      this.#vim.service('rootFolder'),
+    );
+    if (reached) {
+      for (const [key, path] of Object.entries(pathsOf(config)))
+        await ask(key, `Correct vsphere.${key}.`, () => there(path));
+    }
+    const healthy = findings.every(({ status }) => status === 'ok');
+    return {
+      healthy,
+      summary: healthy ? `vSphere at ${config.url}` : `vSphere at ${config.url} cannot be used`,
+      findings,
+    };
+  }
+
+  async create(order: MachineOrder, signal: AbortSignal): Promise<RemoteMachine> {
+    const { config } = this.options;
+    const known = (await this.find(order.owner)).find(({ key }) => key === order.key);
+    if (known?.state === 'running') return { ...known, ...addressOf(order) };
+    if (known) await this.remove(known);
+    const ground = await this.#where();
+    const name = nameOf(order);
+    const folder = this.#folder(name);
+    const master = await this.#upload(order.disk, ground, signal);
+    await this.#makeFolder(folder, ground);
+    await this.#vim.upload(`${folder}/seed.iso`, configSeed(order.config));
+    await this.#copyDisk(master, `${folder}/disk.vmdk`, ground, signal);
+    const spec = machineSpec({
+      ...{ name, folder, ram_mb: order.ram_mb, cpus: order.limits.cpus, owner: order.owner, key: order.key },
+      ...{ disk: `${folder}/disk.vmdk`, seed: `${folder}/seed.iso`, serial: `${folder}/serial.log` },
+      ...{ datastore: config.datastore, network: config.network, networkRef: ground.network },
+    });
+    const made = await this.#vim.task('CreateVM', ground.folder, `${spec}${moref('pool', ground.pool)}`, signal);
+    await this.#vim.task('PowerOnVM', morefOf(made), '', signal);
+    return { key: order.key, owner: order.owner, id: name, state: 'running', ...addressOf(order) };
+  }
+
+  async find(owner: Owner): Promise<RemoteMachine[]> {
+    const prefix = prefixOf(owner);
+    return (await this.#machines()).flatMap(({ name, on }) =>
+      name.startsWith(prefix)
+        ? [{ key: name.slice(prefix.length), owner, id: name, state: on ? ('running' as const) : ('ended' as const) }]
+        : [],
+    );
+  }
+
+  async powerOff(ref: Ref): Promise<void> {
+    const machine = await this.#named(nameOf(ref));
+    if (machine?.on)
+      await this.#vim.task('PowerOffVM', machine.ref).catch(unless('InvalidPowerState', 'ManagedObjectNotFound'));
+  }
+
+  async remove(ref: Ref): Promise<void> {
+    await this.powerOff(ref);
+    const machine = await this.#named(nameOf(ref));
+    if (machine) await this.#vim.task('Destroy', machine.ref).catch(unless('ManagedObjectNotFound'));
+    const { datacenter } = await this.#where();
+    const path = xml(`[${this.options.config.datastore}] ${this.#folder(nameOf(ref))}`);
+    await this.#vim
+      .task(
+        'DeleteDatastoreFile',
+        await this.#vim.service('fileManager'),
+        `<name>${path}</name>${moref('datacenter', datacenter)}`,
+      )
+      .catch(unless('FileNotFound'));
+  }
+
+  close(): void {
+    this.#vim.close();
+  }
+
+  #folder(name: string): string {
+    return `${this.options.config.folder}/${name}`;
+  }
+
+  async #where(): Promise<Ground> {
+    this.#ground ??= this.#lookAround();
+    this.#ground.catch(() => (this.#ground = undefined));
+    return this.#ground;
+  }
+
+  async #lookAround(): Promise<Ground> {
+    const paths = pathsOf(this.options.config);
+    const get = async (path: string): Promise<Moref> => {
+      const found = await this.#vim.lookUp(path);
+      if (found) return found;
+      throw new UnikError('provider_unavailable', `vSphere has no ${path} in its inventory`);
+    };
+    const datacenter = await get(paths.datacenter);
+    const [facts] = await this.#vim.properties([datacenter], 'Datacenter', ['vmFolder']);
+    const folder = morefOf(facts?.props['vmFolder']);
+    return { datacenter, folder, pool: await get(paths.resource_pool), network: await get(paths.network) };
+  }
+
+  async #machines(): Promise<{ ref: Moref; name: string; on: boolean }[]> {
+    const { folder } = await this.#where();
+    const [facts] = await this.#vim.properties([folder], 'Folder', ['childEntity']);
+    const children = facts?.props['childEntity'] as Node | undefined;
+    const refs = list(children?.['ManagedObjectReference'])
+      .map(morefOf)
+      .filter(({ type }) => type === 'VirtualMachine');
+    const found = await this.#vim.properties(refs, 'VirtualMachine', ['name', 'runtime.powerState']);
+    return found.map(({ object, props }) => ({
+      ref: object,
+      name: textOf(props['name']),
+      on: textOf(props['runtime.powerState']) !== 'poweredOff',
+    }));
+  }
+
+  async #named(name: string): Promise<{ ref: Moref; on: boolean } | undefined> {
+    return (await this.#machines()).find((machine) => machine.name === name);
+  }
+
+  async #makeFolder(path: string, { datacenter }: Ground): Promise<void> {
+    const name = xml(`[${this.options.config.datastore}] ${path}`);
+    const body = `<name>${name}</name>${moref('datacenter', datacenter)}<createParentDirectories>true</createParentDirectories>`;
+    await this.#vim
+      .call('MakeDirectory', await this.#vim.service('fileManager'), body)
+      .catch(unless('FileAlreadyExists'));
+  }
+
+  /** The disk of an image, once; its description comes last and so tells that the rest is there. */
+  #upload(disk: RawDisk, ground: Ground, signal: AbortSignal): Promise<string> {
+    const folder = `${this.options.config.folder}/disks/${disk.digest}`;
+    return this.#uploads.run(disk.digest, signal, async (enough) => {
+      const path = `${folder}/disk.vmdk`;
+      if (await this.#vim.download(path, 0)) return path;
+      const scratch = await mkdtemp(join(this.options.home, 'upload-'));
+      try {
+        const [description = '', flat = ''] = await convertDisk(
+          disk.path,
+          'vmdk-flat',
+          join(scratch, 'disk.vmdk'),
+          enough,
+        );
+        await describeForEsxi(description, 'lsilogic');
+        await this.#makeFolder(folder, ground);
+        await this.#vim.upload(`${folder}/disk-flat.vmdk`, { file: flat });
+        await this.#vim.upload(path, { file: description });
+        return path;
+      } finally {
+        await rm(scratch, { recursive: true, force: true });
+      }
+    });
+  }
+
+  async #copyDisk(from: string, to: string, { datacenter }: Ground, signal: AbortSignal): Promise<void> {
+    const name = (path: string): string => xml(`[${this.options.config.datastore}] ${path}`);
+    const dc = (which: string): string => moref(which, datacenter);
+    const body =
+      `<sourceName>${name(from)}</sourceName>${dc('sourceDatacenter')}<destName>${name(to)}</destName>${dc('destDatacenter')}` +
+      '<destSpec xsi:type="VirtualDiskSpec"><diskType>thin</diskType><adapterType>lsiLogic</adapterType></destSpec><force>true</force>';
+    await this.#vim.task('CopyVirtualDisk', await this.#vim.service('virtualDiskManager'), body, signal);
+  }
+}
+
+function pathsOf(config: VSphereConfig): Record<'datacenter' | 'resource_pool' | 'datastore' | 'network', string> {
+  const { datacenter } = config;
+  return {
+    datacenter,
+    resource_pool: `${datacenter}/host/${config.resource_pool}`,
+    datastore: `${datacenter}/datastore/${config.datastore}`,
+    network: `${datacenter}/network/${config.network}`,
+  };
+}
+
+/** vSphere's names have at most 80 characters. */
+const prefixOf = (owner: Owner): string => `unik-${createHash('sha256').update(owner).digest('hex').slice(0, 12)}-`;
+const nameOf = ({ owner, key }: { owner: Owner; key: string }): string => `${prefixOf(owner)}${key}`;
+const addressOf = ({ place }: MachineOrder): { address?: string } => (place ? { address: place.address } : {});
+const textOf = (node: Node[string]): string =>
+  wordOf(typeof node === 'string' ? node : (node as Node | undefined)?.['#text']);
+
+const unless =
+  (...faults: string[]) =>
+  (err: unknown): undefined => {
+    if (err instanceof VimFault && faults.includes(err.fault)) return undefined;
+    throw err;
+  };

@@ -1,0 +1,198 @@
+import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
+import { execa } from 'execa';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { systemClock } from '../../../core/clock.js';
+import { createLog } from '../../../core/log.js';
+import { awsConfigSchema } from '../../../executor/providers/aws/config.js';
+import { createAwsProvider } from '../../../executor/providers/aws/index.js';
+import type { RemoteProvider } from '../../../executor/remote/remote.js';
+import { ACCESS_KEY, AwsPeer, SECRET_KEY } from '../../support/aws-peer.js';
+import { failure } from '../../support/failure.js';
+import { describePeer } from '../../support/peers.js';
+import { makeBench, makeSpec, open, type Bench } from '../../support/qemu.js';
+import { PACE } from '../../support/remote.js';
+
+const OWNER = 'leak/cell';
+const never = (): AbortSignal => new AbortController().signal;
+
+// Instances here are only told about: what counts is what is asked of EC2, and what is left there.
+describePeer('aws, calls that fail', ['moto'], () => {
+  let bench: Bench;
+  let peer: AwsPeer;
+  let home: string;
+  let credentials: string;
+  let serial = 0;
+  const providers: RemoteProvider[] = [];
+
+  beforeAll(async () => {
+    bench = await makeBench();
+    peer = await AwsPeer.open(undefined, join(bench.dir, 'aws'));
+    peer.boot = false;
+    home = await mkdtemp(join(tmpdir(), 'unik-aws-'));
+    credentials = join(bench.dir, 'credentials.json');
+    await writeFile(credentials, JSON.stringify({ access_key_id: ACCESS_KEY, secret_access_key: SECRET_KEY }));
+  }, 180_000);
+  afterEach(() => {
+    peer.fault = () => undefined;
+    peer.refuse = undefined;
+    peer.hidden_ms = 0;
+  });
+  afterAll(async () => {
+    for (const provider of providers) provider.close();
+    await peer.close();
+    await bench.close();
+    await rm(home, { recursive: true, force: true });
+  });
+
+  /** Our object over the same state, as after a restart. */
+  const restart = (): RemoteProvider => {
+    providers.at(-1)?.close();
+    const config = awsConfigSchema.parse({
+      ...{ region: 'us-east-1', endpoint: peer.endpoint, credentials_file: credentials },
+      ...{ subnet_id: peer.subnet, security_group_ids: [peer.group] },
+    });
+    const log = createLog('test', 'silent');
+    const made = createAwsProvider({ config, home, clock: systemClock, log, pace: PACE, consistency_ms: 1_500 });
+    providers.push(made);
+    return made;
+  };
+  const spec = (key = `leak-${String(++serial)}`) =>
+    makeSpec(bench, 'deaf', { key, owner: OWNER }, { mode: 'provider', ...open });
+
+  test('an image becomes an upload of its non-zero blocks, once', async () => {
+    const provider = restart();
+    const one = await provider.start(spec(), never());
+    const two = await provider.start(spec(), never());
+    const [snapshot] = [...peer.snapshots.values()];
+    const [disk = ''] = await readdir(join(home, 'disks'));
+    const raw = await readFile(join(home, 'disks', disk));
+    const blocks = Array.from({ length: Math.ceil(raw.length / 524_288) }, (_, n) =>
+      raw.subarray(n * 524_288, (n + 1) * 524_288).some((byte) => byte !== 0),
+    ).filter(Boolean).length;
+    expect(peer.snapshots.size).toBe(1);
+    expect(snapshot?.bytes).toBe(blocks * 524_288);
+    expect(peer.calls.filter((call) => call === 'PutSnapshotBlock')).toHaveLength(blocks);
+    for (const handle of [one, two]) await provider.destroy(handle);
+    expect((await provider.collect(OWNER)).length).toBe(2);
+    expect([await peer.count('DescribeImages'), [...peer.snapshots.keys()]]).toEqual([[], []]);
+  }, 120_000);
+
+  test('an upload that broke off is gone on with, by another process, without a second snapshot', async () => {
+    let puts = 0;
+    peer.fault = (action) => (action === 'PutSnapshotBlock' && ++puts > 20 ? { delay_ms: 600_000 } : undefined);
+    const enough = new AbortController();
+    const broken = restart().start(spec('upload'), enough.signal);
+    while (puts < 30) await new Promise((resolve) => setTimeout(resolve, 20));
+    enough.abort(new Error('enough'));
+    await expect(broken).rejects.toThrow();
+    peer.fault = () => undefined;
+    const before = peer.calls.length;
+    const provider = restart();
+    const handle = await provider.start(spec('upload'), never());
+    expect(peer.calls.slice(before).filter((call) => call === 'StartSnapshot')).toEqual([]);
+    expect(peer.snapshots.size).toBe(1);
+    await provider.destroy(handle);
+  }, 120_000);
+
+  test('a lost answer makes one instance, however often it is asked', async () => {
+    let runs = 0;
+    peer.fault = (action) => (action === 'RunInstances' && ++runs <= 2 ? 'drop' : undefined);
+    const provider = restart();
+    const handle = await provider.start(spec(), never());
+    expect(runs).toBe(3);
+    expect(await peer.count('DescribeInstances')).toHaveLength(1);
+    await provider.destroy(handle);
+    expect(await peer.count('DescribeInstances')).toEqual([]);
+  }, 60_000);
+
+  test.each([
+    ['AuthFailure', 'provider_unavailable', /credentials/],
+    ['ExpiredToken', 'provider_unavailable', /expired/],
+    ['UnauthorizedOperation', 'provider_unavailable', /policy aws/],
+  ] as const)('%s is told as such, by the start and by the probe with its remedy', async (refusal, code, fix) => {
+    peer.refuse = refusal;
+    const provider = restart();
+    expect(await failure(() => provider.start(spec(), never()))).toMatchObject({ code });
+    const { healthy, findings } = await provider.probe(never());
+    expect(healthy).toBe(false);
+    expect(findings.find(({ status }) => status === 'error')?.fix).toMatch(fix);
+  });
+
+  test('the probe finds what is wrong with subnet and groups, and nothing where nothing is', async () => {
+    const provider = restart();
+    const { healthy, findings } = await provider.probe(never());
+    expect([healthy, findings.filter(({ status }) => status === 'error')]).toEqual([true, []]);
+    const config = awsConfigSchema.parse({
+      ...{ region: 'us-east-1', endpoint: peer.endpoint, credentials_file: credentials },
+      ...{ subnet_id: 'subnet-0123456789abcdef0', security_group_ids: [peer.group] },
+    });
+    const wrong = createAwsProvider({ config, home, clock: systemClock, log: createLog('test', 'silent') });
+    providers.push(wrong);
+    const probe = await wrong.probe(never());
+    expect(probe.findings.find(({ name }) => name.includes('subnet'))).toMatchObject({ status: 'error' });
+  });
+
+  test('credentials are in no record, error, log or command line', async () => {
+    const said: string[] = [];
+    const stream = { write: (line: string) => void said.push(line) };
+    const provider = restart();
+    peer.refuse = 'AuthFailure';
+    const refused = await failure(() => provider.start(spec(), never()));
+    peer.refuse = undefined;
+    const handle = await provider.start(spec(), never());
+    stream.write(`${JSON.stringify(refused)} ${String(refused.stack)} ${JSON.stringify(handle)}`);
+    stream.write(JSON.stringify(await provider.probe(never())));
+    stream.write((await execa('ps', ['-eo', 'args'])).stdout);
+    for (const file of await readdir(home, { recursive: true, withFileTypes: true })) {
+      const path = join(file.parentPath, file.name);
+      if (file.isFile() && !path.endsWith('.raw')) said.push(await readFile(path, 'latin1'));
+    }
+    await provider.destroy(handle);
+    for (const secret of [SECRET_KEY, ACCESS_KEY, 'hunter2-hunter2']) expect(said.join('\n')).not.toContain(secret);
+  }, 60_000);
+
+  test('two hundred operations with faults and kills leave nothing that our lists do not show, and nothing after gc', async () => {
+    let seed = 4711;
+    const random = (): number => (seed = (seed * 1_103_515_245 + 12_345) % 2 ** 31) / 2 ** 31;
+    const faults = ['throttle', 'error', 'drop', { delay_ms: 200 }] as const;
+    peer.hidden_ms = 500;
+    peer.fault = () => (random() < 0.06 ? faults[Math.floor(random() * faults.length)] : undefined);
+    let provider = restart();
+    const pending: Promise<unknown>[] = [];
+    for (let operation = 0; operation < 200; operation++) {
+      const what = random();
+      if (what < 0.45) {
+        const deadline = random() < 0.3 ? AbortSignal.timeout(Math.ceil(random() * 2_000)) : never();
+        pending.push(provider.start(spec(), deadline));
+      } else if (what < 0.8) {
+        const known = await provider.list(OWNER).catch(() => []);
+        const one = known[Math.floor(random() * known.length)];
+        if (one) pending.push(provider.destroy(one));
+      } else if (what < 0.9) {
+        pending.push(provider.collect(OWNER));
+      } else {
+        // A kill: what was under way is no longer ours.
+        provider = restart();
+      }
+      if (pending.length >= 4) await Promise.allSettled(pending.splice(0));
+    }
+    await Promise.allSettled(pending);
+    peer.fault = () => undefined;
+    await new Promise((resolve) => setTimeout(resolve, 3_000));
+    provider = restart();
+    const shown = new Set((await provider.list(OWNER)).map(({ data }) => String(data['id'])));
+    expect((await peer.count('DescribeInstances')).filter((id) => !shown.has(id))).toEqual([]);
+    for (const handle of await provider.list(OWNER)) await provider.destroy(handle);
+    await provider.collect(OWNER);
+    const left = await Promise.all(
+      (['DescribeInstances', 'DescribeImages', 'DescribeVolumes'] as const).map((what) => peer.count(what)),
+    );
+    expect(left).toEqual([[], [], []]);
+    // One that is being written is an upload of a living cell, until it is old.
+    const finished = [...peer.snapshots.values()].filter(({ pending: polls }) => polls !== Infinity);
+    expect(finished).toEqual([]);
+    expect(await readdir(join(home, 'machines'))).toEqual([]);
+  }, 600_000);
+});
