@@ -2,12 +2,11 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { json } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import type { Identity } from '../../../backend/wire/bbs.js';
 import { messageOf } from '../../../core/errors.js';
 import type { Log } from '../../../core/log.js';
-import { answer, listenHttps, type HttpsListener } from '../../https.js';
+import { answer, listenHttps, readBody, type HttpsListener } from '../../https.js';
 import type { Blobs, HeldBlob } from '../blobs.js';
 import { CfError } from '../errors.js';
 import { callbackSchema, type Callback } from './staging-result.js';
@@ -68,7 +67,12 @@ async function serve(options: InternalOptions, request: IncomingMessage, respons
     return;
   }
   if (two === 'completed') {
-    const callback = callbackSchema.parse(await json(request));
+    const body = await readBody(request);
+    if (!body) {
+      answer(response, 413, 'too large\n');
+      return;
+    }
+    const callback = callbackSchema.parse(JSON.parse(body.toString()));
     await (place === 'tasks' ? options.task_done(one, callback) : options.staged(one, callback));
     answer(response, 200, '{}', { 'content-type': 'application/json' });
     return;

@@ -9,6 +9,7 @@ import type { App } from '../model.js';
 import { link } from '../present.js';
 import { vcapApplication, vcapServices } from '../recipes/environment.js';
 import { appOf } from './apps.js';
+import { needFlag } from './feature-flags.js';
 import { environmentPatch, patched } from './shapes.js';
 
 const FEATURES: Record<keyof App['features'], string> = {
@@ -33,6 +34,8 @@ export function appPartRoutes(cc: Cc): Route[] {
   return [
     get('/v3/apps/:guid/env', (call) => {
       const app = appOf(cc, call, 'secrets');
+      needFlag(store, 'env_var_visibility', call.access.admin);
+      needFlag(store, 'space_developer_env_var_visibility', call.access.admin);
       const facts = appFacts(store, app, 'running');
       const web = store.process.find((one) => one.app_guid === app.guid && one.type === 'web');
       const limits = web ? { memory_in_mb: web.memory_in_mb, disk_in_mb: web.disk_in_mb } : {};

@@ -12,6 +12,7 @@ import { by, list } from '../list.js';
 import { mergeMetadata, metadataSchema } from '../metadata.js';
 import { noMetadata, type App, type Package } from '../model.js';
 import { appOf } from './apps.js';
+import { needFlag } from './feature-flags.js';
 import { presentDroplet, presentPackage } from './present-apps.js';
 import { guidRef } from './shapes.js';
 
@@ -197,6 +198,7 @@ function copyPackage(cc: Cc, call: Call, source_guid: string): object {
 
 async function uploadPackage(cc: Cc, call: Call, { row, app }: { row: Package; app: App }): Promise<object> {
   const { store, blobs, known_files, config } = cc;
+  needFlag(store, 'app_bits_upload', call.access.admin);
   if (row.type !== 'bits') throw invalid('Package type must be bits.');
   if (row.state !== 'AWAITING_UPLOAD') throw cfError('PackageBitsAlreadyUploaded');
   const scratch = await blobs.scratch();

@@ -9,6 +9,7 @@ import { by, list, type ListShape } from '../list.js';
 import { mergeMetadata, metadataSchema } from '../metadata.js';
 import type { App, HealthCheck, Process } from '../model.js';
 import { resource, toOne } from '../present.js';
+import { needFlag } from './feature-flags.js';
 import { presentProcess } from './present-apps.js';
 
 const seconds = z.int().min(1).max(2_147_483_647).nullable().optional();
@@ -146,6 +147,7 @@ export function processRoutes(cc: Cc): Route[] {
   };
   const scale = (call: Call): object => {
     const { app, process } = read(call, 'operate');
+    needFlag(store, 'app_scaling', call.access.admin);
     const body = call.parse(scaleSchema);
     const updated = store.change((tx) => scaleProcess(cc, tx, call.caller, process, body));
     cc.diego.say(app, `Updated app with guid ${app.guid} (${JSON.stringify(body)})`);

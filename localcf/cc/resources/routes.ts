@@ -245,7 +245,10 @@ export function routeRoutes(cc: Cc): HttpRoute[] {
       return noContent();
     }),
     get('/v3/domains/:guid/route_reservations', (call) => {
-      const domain = found(store.domain.get(call.params['guid'] ?? ''), 'Domain');
+      const row = store.domain.get(call.params['guid'] ?? '');
+      const orgs = row?.org_guid == null ? [] : [row.org_guid, ...row.shared_org_guids];
+      const isSeen = orgs.length === 0 || orgs.some((guid) => call.access.seesOrg(guid));
+      const domain = found(isSeen ? row : undefined, 'Domain');
       const port = call.query.get('port');
       const at = {
         domain,
