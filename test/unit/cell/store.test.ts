@@ -99,6 +99,30 @@ describe('the machine of an order', () => {
     });
   });
 
+  test('several programs and a monitor go to the guest with what is their own', () => {
+    const program = (path: string, more: Partial<RunOrder['launch']> = {}): { run: RunOrder['launch'] } => ({
+      run: { ...anOrder().launch, command: { kind: 'program', argv: [path, 'x'] }, env: [], ...more },
+    });
+    const programs = {
+      codependent: [program('/a', { env: [['A', '1']] }), program('/b', { user: 'root', cwd: '/b' })],
+    };
+    const found = spec(anOrder({ programs, monitor: program('cat'), lingers: true }, { ALL: '0' }));
+    expect(found).toMatchObject({ env: { ALL: '0' }, lingers: true });
+    expect(found.program).toEqual({
+      codependent: [
+        { run: { argv: ['/a', 'x'], cwd: '/home/vcap', env: { A: '1' } } },
+        { run: { argv: ['/b', 'x'], cwd: '/b', env: {}, uid: 0 } },
+      ],
+    });
+    expect(found.monitor).toEqual({
+      ...{ startup_ms: 1000, interval_ms: 30_000 },
+      program: { run: { argv: ['cat', 'x'], cwd: '/home/vcap', env: {} } },
+    });
+    // Beside a root program, one of vcap says so.
+    const mixed = spec(anOrder({ launch: { ...anOrder().launch, user: 'root' }, programs: program('/v') }));
+    expect([mixed.uid, mixed.program]).toMatchObject([0, { run: { uid: 2000 } }]);
+  });
+
   test('a port that only a check asks is published on loopback, where machines have no address', () => {
     const { health } = anOrder();
     const order = anOrder({ health: { ...health, startup: [probe(8080), probe(9)] } });
