@@ -58,6 +58,7 @@ export interface Diego {
   cancelBuild(build_guid: string): Promise<void>;
   /** Writes a line into the app's log, as source `API`. */
   say(app: Pick<App, 'guid' | 'name'>, text: string): void;
+  /** Ends our part: what runs goes on. May be called again. */
   close(): Promise<void>;
 }
 
@@ -118,6 +119,18 @@ export async function createDiego(options: DiegoOptions): Promise<Diego> {
     },
   });
 
+  async function end(): Promise<void> {
+    stopping.abort();
+    unwatch();
+    await deployer.close();
+    await sync.close();
+    await following;
+    await stopSweeping();
+    await listener.close();
+    await bbs.close();
+  }
+  let ended: Promise<void> | undefined;
+
   return {
     internal_url: listener.url,
     told: (most_ms) => sync.passed(most_ms),
@@ -158,16 +171,7 @@ export async function createDiego(options: DiegoOptions): Promise<Diego> {
       });
     },
     say: (app, text) => say(logs, app, 'API', text, clock.now()),
-    async close() {
-      stopping.abort();
-      unwatch();
-      await deployer.close();
-      await sync.close();
-      await following;
-      await stopSweeping();
-      await listener.close();
-      await bbs.close();
-    },
+    close: () => (ended ??= end()),
   };
 }
 
