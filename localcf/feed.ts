@@ -9,7 +9,9 @@ import type { Registration, Router } from './router/index.js';
 
 export interface FeedOptions {
   router: Pick<Router, 'register' | 'unregister'>;
-  bbs: Bbs;
+  bbs: Pick<Bbs, 'call'>;
+  /** Tells of each change of an instance, until the signal; a route must not outlive its machine by a period. */
+  follow: (changed: () => void, signal: AbortSignal) => Promise<void>;
   clock: Clock;
   log: Log;
   /** Between two looks. */
@@ -17,8 +19,6 @@ export interface FeedOptions {
 }
 
 export interface Feed {
-  /** Something changed: look now. */
-  wake(): void;
   close(): Promise<void>;
 }
 
@@ -33,11 +33,12 @@ const routesSchema = z.array(
   }),
 );
 
-export function startFeed({ router, bbs, clock, log, period_ms = 1_000 }: FeedOptions): Feed {
+export function startFeed({ router, bbs, follow, clock, log, period_ms = 1_000 }: FeedOptions): Feed {
   const stopping = new AbortController();
   const { signal } = stopping;
   let known = new Map<string, Registration>();
   let wake: () => void = () => undefined;
+  let stale = false;
 
   async function pass(): Promise<void> {
     const [{ desired_lrps }, { actual_lrps }] = await Promise.all([
@@ -52,21 +53,27 @@ export function startFeed({ router, bbs, clock, log, period_ms = 1_000 }: FeedOp
     known = wanted;
   }
 
+  const isStale = (): boolean => stale;
   const running = (async () => {
     while (!signal.aborted) {
+      stale = false;
       await pass().catch((err: unknown) => {
         if (!signal.aborted) log.warn({ reason: messageOf(err) }, 'feed.pass-failed');
       });
       const early = new AbortController();
       wake = () => early.abort();
+      if (isStale()) wake();
       await clock.sleep(period_ms, AbortSignal.any([early.signal, signal])).catch(() => undefined);
     }
   })();
+  const following = follow(() => {
+    stale = true;
+    wake();
+  }, signal);
   return {
-    wake: () => wake(),
     async close() {
       stopping.abort();
-      await running;
+      await Promise.all([running, following]);
     },
   };
 }

@@ -4,6 +4,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import type { RequestListener } from 'node:http';
 import { totalmem } from 'node:os';
 import { join } from 'node:path';
+import { followInstances } from '../backend/wire/bbs-events.js';
 import { createBbs } from '../backend/wire/bbs.js';
 import type { Envelope } from '../backend/wire/loggregator.js';
 import type { Clock } from '../core/clock.js';
@@ -200,7 +201,10 @@ async function join_(options: LocalCfOptions, undo: Undo): Promise<LocalCf> {
     });
     router_url = router.url;
     undo.push('router', () => router.close());
-    const feed = startFeed({ router, bbs, clock, log });
+    const feed = startFeed({
+      ...{ router, bbs, clock, log },
+      follow: (changed, signal) => followInstances({ url: bbs_url, tls, clock, log }, changed, signal),
+    });
     undo.push('route feed', () => feed.close());
   }
 
