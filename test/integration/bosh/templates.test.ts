@@ -231,6 +231,11 @@ test('the stager and the file servers get what their schemas ask for', () => {
   expect(files('unik-stager')['config/cc_password']).toBe('p"ass\nword\n');
 });
 
+test('the operations files are those that npm run ops-files makes', async () => {
+  const made = (await import(join(release, '../scripts/ops-files.mjs'))) as { outOfDate(): string[] };
+  expect(made.outOfDate()).toEqual([]);
+});
+
 test('bpm starts what the package holds', () => {
   for (const job of ['unik-stager', 'unik-lifecycle', 'unik-cf-plugin']) {
     const { processes } = parse(files(job)['config/bpm.yml'] ?? '') as {
