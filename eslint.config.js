@@ -2,7 +2,7 @@ import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['node_modules/', 'dist/', '.assets/', 'test/fixtures/'] },
+  { ignores: ['node_modules/', 'bosh-release/src/', 'dist/', '.assets/', 'test/fixtures/'] },
   js.configs.recommended,
   {
     files: ['**/*.ts'],

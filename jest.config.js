@@ -4,7 +4,12 @@ export default {
   roots: ['<rootDir>/test'],
   testMatch: ['**/*.test.ts'],
   testPathIgnorePatterns: ['/node_modules/', '/test/fixtures/'],
-  modulePathIgnorePatterns: ['<rootDir>/dist', '<rootDir>/.assets', '<rootDir>/test/fixtures'],
+  modulePathIgnorePatterns: [
+    '<rootDir>/dist',
+    '<rootDir>/bosh-release/src',
+    '<rootDir>/.assets',
+    '<rootDir>/test/fixtures',
+  ],
   extensionsToTreatAsEsm: ['.ts'],
   transform: {
     '^.+\\.ts$': [

@@ -126,7 +126,8 @@ async function instancesThat(url, router_url, fits, during) {
   if (during) others.delete(during.victim);
   const heard = new Set();
   for (;;) {
-    const { status, body } = await ask(url, router_url, { anyStatus: true });
+    // A request that meets a dying machine may be cut off.
+    const { status, body } = await ask(url, router_url, { anyStatus: true }).catch(() => ({ status: 0, body: '' }));
     const id = /<code>([^<]+)<\/code>/.exec(body)?.[1];
     if (status === 200 && id !== undefined) {
       answers += 1;
@@ -199,7 +200,10 @@ async function startUp(home) {
       }
     });
   });
-  const ready = await Promise.race([serves, closed, pause(120_000)]);
+  let timer;
+  const late = new Promise((done) => (timer = setTimeout(done, 120_000)));
+  const ready = await Promise.race([serves, closed, late]);
+  clearTimeout(timer);
   if (typeof ready !== 'object' || ready === null) {
     await stop();
     throw new Error(`unik up did not come up:\n${log.split('\n').slice(-5).join('\n')}`);

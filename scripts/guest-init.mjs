@@ -22,6 +22,7 @@ export const GENERIC = {
 const CLOUD = { store: '.assets/kernel', packages: KERNEL_PACKAGE };
 /** Where the modules are that the guest may need, in any kernel since 5.10; the rest of the package is not kept. */
 const MODULE_PATHS = [
+  'block',
   'crypto',
   'drivers/ata',
   'drivers/block/virtio_blk.ko',

@@ -19,12 +19,16 @@ export interface BootedDisk {
   powerOff(): Promise<void>;
 }
 
+const OVMF = '/usr/share/OVMF/OVMF_CODE_4M.fd';
+
 export interface DiskBootOptions {
   disk: string;
   format: string;
   controller: 'nvme' | 'ide' | 'virtio' | 'pvscsi' | 'sata';
   nic: 'virtio-net-pci' | 'e1000' | 'vmxnet3';
   ram_mb: number;
+  /** Default: SeaBIOS. */
+  firmware?: 'uefi';
   /** A second, read-only disk. */
   seed?: string | undefined;
   /** Its address is chosen here where none is given, and told by DHCP either way. */
@@ -108,6 +112,7 @@ export class PeerNet {
         'none',
       ],
       ...['-chardev', `file,id=s,path=${options.serialFile}`, '-serial', 'chardev:s'],
+      ...(options.firmware === 'uefi' ? ['-drive', `if=pflash,format=raw,readonly=on,file=${OVMF}`] : []),
       ...diskArgs(options),
       ...['-netdev', `tap,id=n0,ifname=${tap},script=no,downscript=no`],
       ...['-device', `${options.nic},netdev=n0,mac=${mac},romfile=`],

@@ -71,17 +71,7 @@ export class VSpherePeer {
   async #begin(): Promise<void> {
     await mkdir(this.dir, { recursive: true });
     this.#port = await freePort();
-    const args = [
-      '-l',
-      `127.0.0.1:${String(this.#port)}`,
-      '-tls=false',
-      '-vm',
-      '0',
-      '-username',
-      USERNAME,
-      '-password',
-      PASSWORD,
-    ];
+    const args = [`-httptest.serve=127.0.0.1:${String(this.#port)}`, '-tls=false', '-vm', '0'];
     this.#vcsim = spawn(peer('vcsim'), args, { stdio: 'ignore', env: { ...process.env, TMPDIR: this.dir } });
     for (let tries = 0; ; tries++) {
       const up = await fetch(`http://127.0.0.1:${String(this.#port)}/about`).catch(() => undefined);
@@ -109,6 +99,11 @@ export class VSpherePeer {
     const fault = this.fault(method);
     if (fault === 'error') return void response.writeHead(503).end('no');
     this.#cookie = request.headers.cookie ?? this.#cookie;
+    // vcsim lets everybody in.
+    if (method === 'Login' && !(text.includes(`>${USERNAME}<`) && text.includes(`>${PASSWORD}<`))) {
+      response.writeHead(500, { 'content-type': 'text/xml' }).end(INVALID_LOGIN);
+      return;
+    }
     const on = /<_this type="\w+">([^<]+)</.exec(text)?.[1] ?? '';
     if (method === 'CopyVirtualDisk_Task') this.#copies.set(pathIn(text, 'destName'), pathIn(text, 'sourceName'));
     const answer = await this.#forward(request, body);
@@ -217,6 +212,11 @@ export class VSpherePeer {
     return (await answer?.text()) ?? '';
   }
 }
+
+const INVALID_LOGIN =
+  '<?xml version="1.0"?><soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">' +
+  '<soapenv:Body><soapenv:Fault><faultcode>ServerFaultCode</faultcode><faultstring>Cannot complete login due to an incorrect user name or password.</faultstring>' +
+  '<detail><InvalidLoginFault xsi:type="InvalidLogin"></InvalidLoginFault></detail></soapenv:Fault></soapenv:Body></soapenv:Envelope>';
 
 function pathIn(text: string, element: string): string {
   return new RegExp(`<${element}>\\[[^\\]]*\\] ([^<]+)<`).exec(text)?.[1] ?? '';

@@ -220,7 +220,8 @@ export class VSphereDriver implements Driver {
     const dc = (which: string): string => moref(which, datacenter);
     const body =
       `<sourceName>${name(from)}</sourceName>${dc('sourceDatacenter')}<destName>${name(to)}</destName>${dc('destDatacenter')}` +
-      '<destSpec xsi:type="VirtualDiskSpec"><diskType>thin</diskType><adapterType>lsiLogic</adapterType></destSpec><force>true</force>';
+      // vCenter takes no other form for the copy than its own choice.
+      '<force>true</force>';
     await this.#vim.task('CopyVirtualDisk', await this.#vim.service('virtualDiskManager'), body, signal);
   }
 }

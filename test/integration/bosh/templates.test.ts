@@ -138,6 +138,49 @@ describe('config/cell.json', () => {
     });
   });
 
+  const NATS = {
+    'nats-tls': {
+      address: 'nats.service.cf.internal',
+      properties: {
+        nats: {
+          ...{ hostname: 'nats.service.cf.internal', port: 4224, user: 'nats', password: 'secret-of-nats' },
+          external: { tls: { ca: 'NATS CA' } },
+        },
+      },
+    },
+  };
+  test('the builtin emitter: NATS by its link, its password in a file of its own', () => {
+    const own = { 'unik.routes.emitter': 'builtin', 'unik.routes.nats.cert': 'C', 'unik.routes.nats.key': 'K' };
+    const result = render('unik-cell', nested({ ...required('unik-cell'), ...own }), {}, NATS);
+    if ('error' in result) throw new Error(result.error);
+    const text = result.files['config/cell.json'] ?? '';
+    const { routes } = parseCellConfig(JSON.parse(text), 'cell.json');
+    expect(routes).toMatchObject({
+      emitter: 'builtin',
+      nats: { servers: [{ host: 'nats.service.cf.internal', port: 4224 }], user: 'nats', tls: 'on' },
+    });
+    expect(text).not.toContain('secret-of-nats');
+    expect(result.files['config/nats_password']).toBe('secret-of-nats\n');
+    expect(result.files['config/certs/nats-ca.crt']).toBe('NATS CA\n');
+    expect(render('unik-cell', nested({ ...required('unik-cell'), ...own }))).toEqual({
+      error: "can't find link 'nats-tls'",
+    });
+  });
+
+  test('a provider is told its options, its credentials are a file', () => {
+    const aws = {
+      'unik.provider': 'aws',
+      'unik.stacks': ['unik-aws'],
+      'unik.provider_options': { region: 'r', subnet_id: 's', security_group_ids: ['g'] },
+      'unik.provider_credentials': { access_key_id: 'AK', secret_access_key: 'planted-secret' },
+    };
+    const made = files('unik-cell', aws);
+    const text = made['config/cell.json'] ?? '';
+    expect(text).not.toContain('planted-secret');
+    expect(parseCellConfig(JSON.parse(text), 'cell.json').provider).toBe('aws');
+    expect(JSON.parse(made['config/provider_credentials.json'] ?? '')).toEqual(aws['unik.provider_credentials']);
+  });
+
   test.each<[Record<string, unknown>, RegExp]>([
     [{ 'unik.stacks': [] }, /unik\.stacks must be a list of stacks/],
     [{ 'unik.stacks': ['unik', ' '] }, /unik\.stacks must be a list of stacks/],
@@ -169,8 +212,8 @@ describe('config/cell.json', () => {
         'loggregator.cert': 'C',
         'loggregator.key': 'K',
       },
-      ...{ 'unik.staging': {}, 'unik.compose_base': '/x', 'unik.status_addr': '127.0.0.1:1802' },
-      'unik.routes': { emitter: 'external' },
+      ...{ 'unik.staging': {}, 'unik.compose_base': '/x' },
+      ...{ 'unik.provider': 'aws', 'unik.provider_options': { region: 'r' } },
     });
     const known = Object.keys(cellSchema.shape);
     expect(Object.keys(everything).filter((key) => !known.includes(key))).toEqual([]);
@@ -186,6 +229,11 @@ test('the stager and the file servers get what their schemas ask for', () => {
   for (const job of ['unik-lifecycle', 'unik-cf-plugin'])
     expect(filesSchema.parse(read(job, `config/${job}.json`)).folder).toBe(`/var/vcap/packages/${job}`);
   expect(files('unik-stager')['config/cc_password']).toBe('p"ass\nword\n');
+});
+
+test('the operations files are those that npm run ops-files makes', async () => {
+  const made = (await import(join(release, '../scripts/ops-files.mjs'))) as { outOfDate(): string[] };
+  expect(made.outOfDate()).toEqual([]);
 });
 
 test('bpm starts what the package holds', () => {

@@ -136,7 +136,7 @@ suite('guests on real kernels', () => {
     await unik.ok(['start', name]);
     await fetchUntil200(`http://127.0.0.1:${port}/`);
     await fetch(`http://127.0.0.1:${port}/exit`).catch(() => undefined);
-    expect(await ended(name)).toMatchObject({ reason: 'exited', ...(name.startsWith('osv') ? {} : { code: 7 }) });
+    expect(await ended(name)).toMatchObject({ reason: 'exited', ...(name.startsWith('osv') ? {} : { status: 7 }) });
 
     await unik.ok(['start', name]);
     await fetchUntil200(`http://127.0.0.1:${port}/`);
@@ -162,7 +162,7 @@ suite('guests on real kernels', () => {
       const lines = await unik.ok(['logs', 'solo5-hello']);
       expect(lines).toContain("Command line is: 'Hello_Solo5'");
       expect(lines).toContain('SUCCESS');
-      expect(await ended('solo5-hello')).toMatchObject({ reason: 'exited', code: 0 });
+      expect(await ended('solo5-hello')).toMatchObject({ reason: 'exited', status: 0 });
     },
     60_000,
   );
