@@ -79,14 +79,14 @@ const CONVERGE_MS = 5_000;
 export async function startLocalCf(options: LocalCfOptions): Promise<LocalCf> {
   const undo = new Undo();
   try {
-    return await join_(options, undo);
+    return await joined(options, undo);
   } catch (err) {
     await undo.unwind(options.log);
     throw err;
   }
 }
 
-async function join_(options: LocalCfOptions, undo: Undo): Promise<LocalCf> {
+async function joined(options: LocalCfOptions, undo: Undo): Promise<LocalCf> {
   const { home, config, clock, log, shipped } = options;
   await mkdir(home, { recursive: true, mode: 0o700 });
   const names = Array.from({ length: config.cells }, (_, n) => `cell-${n}`);
