@@ -1,9 +1,10 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { createServer, get } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Key, MachineHandle, Owner, StreamName } from '../../executor/model.js';
 import type { ConsolePosition, MachineSpec, Provider } from '../../executor/providers/provider.js';
+import { CaseReport } from '../support/case-report.js';
 
 /**
  * What the application inside does:
@@ -35,6 +36,8 @@ export function providerContract(name: string, makeSubject: () => Promise<Subjec
     let subject: Subject;
     let provider: Provider;
     let serial = 0;
+    const report = new CaseReport(name);
+    afterAll(() => report.write());
 
     beforeEach(async () => {
       subject = await makeSubject();
@@ -47,7 +50,8 @@ export function providerContract(name: string, makeSubject: () => Promise<Subjec
       await subject.close();
     }, patience_ms);
 
-    const it = (what: string, body: () => Promise<void>): void => test(what, body, patience_ms * 3);
+    const it = (what: string, body: () => Promise<void>): void =>
+      test(what, () => report.note(what, body), patience_ms * 3);
     const spec = (kind: MachineKind, owner = A): MachineSpec =>
       subject.makeSpec(kind, { owner, key: `contract-${String(process.pid)}-${String(++serial)}` });
     const start = (kind: MachineKind, owner = A): Promise<MachineHandle> => provider.start(spec(kind, owner), never());

@@ -2,7 +2,7 @@ import { execa, type ResultPromise } from 'execa';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, readlink, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /** Why no network for other providers' machines can be made here. */
@@ -61,7 +61,7 @@ export class PeerNet {
   static async open(): Promise<PeerNet> {
     const dir = await mkdtemp(join(tmpdir(), 'unik-peer-'));
     const id = createHash('sha256').update(dir).digest('hex').slice(0, 8);
-    const net = new PeerNet(dir, `10.99.${String(parseInt(id.slice(0, 2), 16))}`, id);
+    const net = new PeerNet(dir, freeSubnet(parseInt(id.slice(0, 2), 16)), id);
     try {
       await net.#begin();
       return net;
@@ -193,6 +193,16 @@ export class PeerNet {
   #spawn(file: string, args: string[]): void {
     this.#children.push(spawn('nsenter', [...this.enter, file, ...args], { stdio: ['ignore', 'ignore', 'inherit'] }));
   }
+}
+
+/** The first three numbers of a network that this host has no address in. */
+function freeSubnet(from: number): string {
+  const addresses = Object.values(networkInterfaces()).flatMap((of = []) => of.map(({ address }) => address));
+  for (let n = 0; n < 256; n++) {
+    const subnet = `10.99.${String((from + n) % 256)}`;
+    if (!addresses.some((address) => address.startsWith(`${subnet}.`))) return subnet;
+  }
+  throw new Error('no network of 10.99.0.0/16 is free');
 }
 
 function diskArgs({ disk, format, controller, seed }: DiskBootOptions): string[] {

@@ -64,6 +64,15 @@ export class AwsDriver implements Driver {
   async create(order: MachineOrder, signal: AbortSignal): Promise<RemoteMachine> {
     const known = (await this.find(order.owner)).find(({ key, state }) => key === order.key && state !== 'ended');
     if (known) return known;
+    const letGo = this.#images.hold(order.disk.digest);
+    try {
+      return await this.#run(order, signal);
+    } finally {
+      letGo();
+    }
+  }
+
+  async #run(order: MachineOrder, signal: AbortSignal): Promise<RemoteMachine> {
     const image = await this.#images.ensure(order.disk, order.owner, signal);
     signal.throwIfAborted();
     this.#ordered.add(order.key);

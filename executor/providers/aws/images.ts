@@ -36,6 +36,8 @@ export interface ImageParts {
 /** Machine images of disks: one for each owner and disk, found again by its name. */
 export class AwsImages {
   readonly #work = new SharedWork<string>();
+  /** Disks of machines that are being started, by how many. */
+  readonly #held = new Map<string, number>();
   constructor(private readonly parts: ImageParts) {}
 
   /** The image of this disk, made when there is none. */
@@ -47,6 +49,16 @@ export class AwsImages {
     });
   }
 
+  /** Nothing of this disk is removed until the function that this gives is called. */
+  hold(digest: string): () => void {
+    this.#held.set(digest, (this.#held.get(digest) ?? 0) + 1);
+    return () => {
+      const left = (this.#held.get(digest) ?? 1) - 1;
+      if (left > 0) this.#held.set(digest, left);
+      else this.#held.delete(digest);
+    };
+  }
+
   /** Removes images and their snapshots that no machine needs; half uploads of long ago as well. Gives their ids. */
   async collect(owner: Owner, inUse: ReadonlySet<string>): Promise<string[]> {
     const { clients, clock } = this.parts;
@@ -55,8 +67,9 @@ export class AwsImages {
       .send(new DescribeImagesCommand({ Owners: ['self'], Filters: filters }))
       .catch(fail('DescribeImages'));
     const gone: string[] = [];
-    for (const { ImageId: id } of Images) {
-      if (id === undefined || inUse.has(id)) continue;
+    const isHeld = (tags: readonly Tag[] | undefined): boolean => this.#held.has(tagOf(tags, TAGS.disk) ?? '');
+    for (const { ImageId: id, Tags } of Images) {
+      if (id === undefined || inUse.has(id) || isHeld(Tags)) continue;
       await clients.control.send(new DeregisterImageCommand({ ImageId: id })).catch(unlessGone('DeregisterImage'));
       gone.push(id);
     }
@@ -70,7 +83,7 @@ export class AwsImages {
       .catch(fail('DescribeSnapshots'));
     for (const { SnapshotId: id, Tags, StartTime, State } of Snapshots) {
       const young = State === 'pending' && clock.now() - (StartTime?.getTime() ?? 0) < ORPHAN_MS;
-      if (id === undefined || young || kept.has(tagOf(Tags, TAGS.disk) ?? '')) continue;
+      if (id === undefined || young || isHeld(Tags) || kept.has(tagOf(Tags, TAGS.disk) ?? '')) continue;
       await clients.control.send(new DeleteSnapshotCommand({ SnapshotId: id })).catch(unlessGone('DeleteSnapshot'));
       gone.push(id);
     }

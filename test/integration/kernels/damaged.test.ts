@@ -1,0 +1,121 @@
+/** Kernels, manifests and packages with bytes changed at random: read, or refused with a code; never more, never long. */
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { pack } from 'tar-stream';
+import { UnikError } from '../../../core/errors.js';
+import { isMultiboot } from '../../../executor/guests/multiboot/header.js';
+import { diskHead } from '../../../executor/guests/nanos/head.js';
+import { readSolo5 } from '../../../executor/guests/solo5/manifest.js';
+import { unpackLayer } from '../../../executor/kernels/pull/unpack.js';
+import { mutated, noise, scratch } from '../../support/guests.js';
+
+const rounds = Number(process.env['UNIK_FUZZ_ROUNDS'] ?? 2_000);
+const LIMIT_MS = 60_000;
+
+let folder: Awaited<ReturnType<typeof scratch>>;
+beforeAll(async () => {
+  folder = await scratch();
+});
+afterAll(() => folder.remove());
+
+/** A program of Solo5 as its notes are laid out: an ELF header, one segment of notes, manifest and ABI. */
+function solo5Program(): Buffer {
+  const note = (type: number, content: Buffer): Buffer => {
+    const head = Buffer.alloc(20);
+    head.writeUInt32LE(6, 0);
+    head.writeUInt32LE(content.length, 4);
+    head.writeUInt32LE(type, 8);
+    head.write('Solo5', 12, 'latin1');
+    return Buffer.concat([head, content]);
+  };
+  const manifest = Buffer.alloc(12 + 2 * 104);
+  manifest.writeUInt32LE(1, 4);
+  manifest.writeUInt32LE(2, 8);
+  manifest.writeUInt32LE(0x40000000, 12 + 68);
+  manifest.write('service', 12 + 104, 'latin1');
+  manifest.writeUInt32LE(2, 12 + 104 + 68);
+  const abi = Buffer.alloc(16);
+  abi.writeUInt32LE(3, 0);
+  abi.writeUInt32LE(1, 4);
+  const notes = Buffer.concat([note(0x3154464d, manifest), note(0x31494241, abi)]);
+  const head = Buffer.alloc(120);
+  head.write('\x7fELF\x02\x01\x01', 'latin1');
+  head.writeUInt16LE(2, 16);
+  head.writeUInt16LE(62, 18);
+  head.writeBigUInt64LE(64n, 32);
+  head.writeUInt16LE(56, 54);
+  head.writeUInt16LE(1, 56);
+  head.writeUInt32LE(4, 64);
+  head.writeBigUInt64LE(120n, 72);
+  head.writeBigUInt64LE(BigInt(notes.length), 96);
+  return Buffer.concat([head, notes]);
+}
+
+async function fuzz(good: Buffer, read: (bytes: Buffer) => unknown, times = rounds): Promise<void> {
+  const random = noise(7);
+  const deadline = Date.now() + LIMIT_MS;
+  let done = 0;
+  for (; done < times && Date.now() < deadline; done++) {
+    try {
+      await read(mutated(good, random));
+    } catch (err) {
+      if (!(err instanceof UnikError)) throw err;
+      expect(['image_invalid', 'kernel_invalid']).toContain(err.code);
+    }
+  }
+  expect(done).toBeGreaterThan(Math.min(times, 200) / 2);
+}
+
+test('a Solo5 manifest', async () => {
+  const good = solo5Program();
+  expect(readSolo5(good)).toEqual({ target: 'virtio', abi: 1, devices: [{ name: 'service', kind: 'net' }] });
+  await fuzz(good, readSolo5);
+}, 90_000);
+
+test('a multiboot header', async () => {
+  const good = Buffer.alloc(4_096);
+  good.writeUInt32LE(0x1badb002, 64);
+  good.writeUInt32LE(0xe4524ffe, 72);
+  expect(isMultiboot(good)).toBe(true);
+  await fuzz(good, isMultiboot);
+}, 90_000);
+
+test('a boot blob', async () => {
+  const blob = Buffer.alloc(4_096);
+  blob.writeBigUInt64LE(3_584n, 434);
+  blob.writeUInt32LE(12, 442);
+  blob.set([0x55, 0xaa], 510);
+  // Each makes a file, so there are fewer.
+  await fuzz(blob, (bytes) => diskHead(bytes, Buffer.from('kernel'), join(folder.dir, 'head')), Math.min(rounds, 300));
+  expect(existsSync(join(folder.dir, 'head'))).toBe(false);
+}, 90_000);
+
+test.each([false, true])(
+  'a layer of a package, gzipped: %s; nothing is written but what is known',
+  async (gzip) => {
+    const tar = pack();
+    tar.entry({ name: '/unikraft/bin/kernel' }, 'kernel');
+    tar.entry({ name: '/../../outside' }, 'no');
+    tar.entry({ name: 'unikraft/bin/kernel', type: 'symlink', linkname: '/etc/passwd' });
+    tar.finalize();
+    const parts: Buffer[] = [];
+    for await (const part of tar) parts.push(part as Buffer);
+    const layer = gzip ? gzipSync(Buffer.concat(parts)) : Buffer.concat(parts);
+    const dir = join(folder.dir, `layer-${String(gzip)}`);
+    await mkdir(dir);
+    const file = join(folder.dir, 'layer');
+    const read = async (bytes: Buffer): Promise<void> => {
+      await writeFile(file, bytes);
+      await unpackLayer(file, { gzip, dir });
+    };
+    await read(layer);
+    expect(readFileSync(join(dir, 'kernel'), 'utf8')).toBe('kernel');
+    await fuzz(layer, read, Math.min(rounds, 500));
+    for (const name of await readdir(dir)) expect(['kernel', 'config']).toContain(name);
+    expect((await readdir(folder.dir)).filter((name) => /outside/.test(name))).toEqual([]);
+  },
+  90_000,
+);
