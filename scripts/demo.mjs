@@ -107,7 +107,9 @@ async function step(typed, work) {
   return said;
 }
 
-const tail = (count) => (text) => text.trimEnd().split('\n').slice(-count).join('\n');
+function tail(count) {
+  return (text) => text.trimEnd().split('\n').slice(-count).join('\n');
+}
 
 /** Staging's, the kernel's and the app's own lines. */
 function hasLines(text) {
