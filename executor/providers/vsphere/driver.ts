@@ -20,6 +20,8 @@ export interface VSphereOptions {
   clock: Clock;
 }
 
+const LIST_TRIES = 5;
+
 /** Where machines go, looked up once. */
 interface Ground {
   datacenter: Moref;
@@ -163,7 +165,18 @@ export class VSphereDriver implements Driver {
     return { datacenter, folder, pool: await get(paths.resource_pool), network: await get(paths.network) };
   }
 
+  /** A machine that goes while its facts are read spoils the whole answer: then all is read anew. */
   async #machines(): Promise<{ ref: Moref; name: string; on: boolean }[]> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await this.#readMachines();
+      } catch (err) {
+        if (!(err instanceof VimFault) || tries === LIST_TRIES) throw err;
+      }
+    }
+  }
+
+  async #readMachines(): Promise<{ ref: Moref; name: string; on: boolean }[]> {
     const { folder } = await this.#where();
     const [facts] = await this.#vim.properties([folder], 'Folder', ['childEntity']);
     const children = facts?.props['childEntity'] as Node | undefined;
