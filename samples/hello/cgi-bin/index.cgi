@@ -1,6 +1,8 @@
 #!/usr/bin/busybox sh
 # What the folder's own address shows: busybox httpd runs this for each request.
 id=${CF_INSTANCE_GUID:-this machine}
+# Into the log of the app.
+echo "hello from instance ${CF_INSTANCE_INDEX:-0}" >&2
 # Lines of a header end in CR and LF.
 printf 'Content-Type: text/html; charset=utf-8\r\n\r\n'
 cat <<PAGE
