@@ -1,6 +1,8 @@
 /** One configuration; the suites are folders: `npm test` and `npm run check` choose among them by path. */
 export default {
   testEnvironment: 'node',
+  // Machines are shared: a test is over when it has failed, not when the neighbours are busy.
+  testTimeout: 30_000,
   roots: ['<rootDir>/test'],
   testMatch: ['**/*.test.ts'],
   testPathIgnorePatterns: ['/node_modules/', '/test/fixtures/'],

@@ -55,7 +55,9 @@ export function systemHandlers(parts: Parts): Pick<Handlers, Names> {
         }),
       ),
     providerPolicy: async ({ params: { name } }) => {
-      const policy = [...parts.providers.values()].find((one) => one.name === name)?.policy?.(executor.owner);
+      const provider = [...parts.providers.values()].find((one) => one.name === name);
+      if (!provider) throw new UnikError('provider_unknown', `this daemon has no provider ${name}`);
+      const policy = provider.policy?.(executor.owner);
       if (policy) return { policy };
       throw new UnikError('not_supported', `provider ${name} needs no rights that could be told here`);
     },

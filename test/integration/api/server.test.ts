@@ -102,19 +102,25 @@ describe('every route', () => {
   });
 
   test('is either called above or a stream, a download or a refusal tested below', () => {
-    const below: RouteName[] = ['events', 'logs', 'imageDroplet', 'kernelImport', 'kernelVerify', 'kernelRemove'];
+    const below: RouteName[] = [
+      ...(['events', 'logs', 'imageDroplet', 'imageExport', 'providerPolicy'] as const),
+      ...(['kernel', 'kernelImport', 'kernelPull', 'kernelVerify', 'kernelRemove'] as const),
+    ];
     expect([...calls.map(([name]) => name), ...below].sort()).toEqual(Object.keys(ROUTES).sort());
   });
 
   test('answers 404 for an unknown name, with the body of the table', async () => {
     const named = (Object.entries(ROUTES) as [RouteName, Route][]).filter(([, { path }]) => path.includes('{'));
     for (const [, { method, path }] of named) {
-      const kernel = path.includes('kernels');
+      const [code422] = [
+        ...(path.includes('kernels') ? ['kernel_missing'] : []),
+        ...(path.includes('providers') ? ['provider_unknown'] : []),
+      ];
       const { status, body } = await raw(method, path.replace(/\{\w+\}/, 'nobody'), { name: 'x', image: 'x' });
       const { code } = errorBody.parse(JSON.parse(body));
-      const accepted = kernel ? ['kernel_missing'] : ['not_found', 'image_missing', 'bad_request'];
+      const accepted = code422 === undefined ? ['not_found', 'image_missing', 'bad_request'] : [code422];
       expect(accepted).toContain(code);
-      if (code !== 'bad_request') expect([path, status]).toEqual([path, kernel ? 422 : 404]);
+      if (code !== 'bad_request') expect([path, status]).toEqual([path, code422 === undefined ? 404 : 422]);
     }
   });
 });
@@ -131,6 +137,15 @@ describe('requests', () => {
     expect(reply.status).toBe(400);
     expect(errorBody.parse(JSON.parse(reply.body))).toMatchObject({ code: 'bad_request', owner: 'user' });
     expect(reply.body).toContain(text.replaceAll('"', '\\"'));
+  });
+
+  test('for what is not there, or not offered, are refused', async () => {
+    const code = async (...[method, path, body]: Parameters<typeof raw>): Promise<unknown> =>
+      errorBody.parse(JSON.parse((await raw(method, path, body)).body)).code;
+    const [provider] = (await client.call('providers', {})) as { name: string }[];
+    expect(await code('get', `/v1/providers/${provider?.name}/policy`)).toBe('not_supported');
+    expect(await code('get', '/v1/images/hello/export?format=floppy')).toBe('bad_request');
+    expect(await code('post', '/v1/kernels/pull', {})).toBe('bad_request');
   });
 
   test('that are no JSON, or go nowhere, get the same kind of answer', async () => {

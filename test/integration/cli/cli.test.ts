@@ -312,7 +312,7 @@ test('completion knows commands, flags and names', async () => {
   await cli.ok('run', '-d', '--name', 'complete-me', 'hello');
   const words = async (...typed: string[]) => (await cli.ok('__complete', '--', ...typed)).split('\n');
   expect(await words('re')).toEqual(['restart']);
-  expect(await words('kernel', '')).toEqual(['ls', 'import', 'verify', 'rm']);
+  expect(await words('kernel', '')).toEqual(['ls', 'import', 'pull', 'inspect', 'verify', 'rm']);
   expect(await words('run', '--health-t')).toEqual(['--health-type', '--health-timeout']);
   expect(await words('stop', 'com')).toEqual(['complete-me']);
   expect(await words('run', '')).toEqual(['hello']);
