@@ -57,7 +57,8 @@ export class Tally {
 
   close() {
     console.log(`${this.passed} passed, ${this.failed} failed, ${this.skipped} skipped`);
-    process.exitCode = this.failed === 0 && this.passed > 0 ? 0 : 1;
+    // What was skipped has said why; a run of nothing at all is a fault.
+    process.exitCode = this.failed === 0 && this.passed + this.skipped > 0 ? 0 : 1;
   }
 }
 

@@ -100,7 +100,9 @@ inBrowser('the page in a browser', () => {
       .locator('#news', { hasText: 'hello instance 0: running, booted in 0.98 s' })
       .waitFor({ state: 'attached' });
     expect(await tile(0).locator('.more').textContent()).toContain('replaced once');
-    await tab.waitForFunction("document.querySelectorAll('.tile').length === 1");
+    // Not waitForFunction: it evaluates a string, which the page's own policy forbids.
+    await tile(1).waitFor({ state: 'detached' });
+    expect(await tab.locator('.tile').count()).toBe(1);
     source.held = { cells: [], apps: [] };
     source.changed();
     await tab.getByRole('heading', { name: 'Nothing runs yet' }).waitFor();
@@ -154,7 +156,9 @@ inBrowser('the page in a browser', () => {
     };
     await press('One instance more of hello');
     await press('Kill hello instance 0');
-    await tab.waitForFunction("document.querySelector('.tile .state')?.textContent === 'killing'");
+    await tile(0)
+      .locator('.state', { hasText: /^killing$/ })
+      .waitFor();
     expect(source.killed).toEqual(['machine-0']);
     expect(source.scaled).toEqual([{ process: 'process-1', instances: 4 }]);
     expect(await tab.locator('.wanted').textContent()).toBe('4');
