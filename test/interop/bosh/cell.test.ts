@@ -27,7 +27,7 @@ if (!root) process.stderr.write('skipped: the job unik-cell: a VM of BOSH needs 
   let second: Vm;
 
   const manifest = async (): Promise<Record<string, unknown>> => {
-    const [rep = 0, admin = 0] = await freePorts(2);
+    const [rep = 0, admin = 0, status = 0] = await freePorts(3);
     const pem = (file: string): string => readFileSync(file, 'utf8');
     return nested({
       'tls.ca_cert': pem(diego.certs.ca),
@@ -38,6 +38,8 @@ if (!root) process.stderr.write('skipped: the job unik-cell: a VM of BOSH needs 
       'diego.rep.listen_addr_admin': `127.0.0.1:${admin}`,
       'diego.rep.listen_addr_securable': `127.0.0.1:${rep}`,
       'diego.rep.advertise_preference_for_instance_address': true,
+      // Two VMs, one network.
+      'unik.status_port': status,
       'diego.rep.polling_interval_in_seconds': 2,
       'diego.rep.evacuation_polling_interval_in_seconds': 1,
       'diego.rep.evacuation_timeout_in_seconds': 120,
