@@ -119,6 +119,7 @@ export const ERRORS = {
     http: 422,
     hint: 'Name the buildpack with -b, and check that the stack is the one meant.',
   },
+  shipped_missing: { owner: 'operator', http: 503, hint: 'Run `npm start`, which packs it; then `unik up` works too.' },
   program_missing: { owner: 'user', http: 422, hint: 'Build the program first, or correct the path in the Procfile.' },
   library_missing: {
     owner: 'user',

@@ -1,5 +1,5 @@
 /** `unik up`: configuration, lock, Cloud Foundry; until a signal. `unik down` ends what a killed one left. */
-import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { access, mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
@@ -43,7 +43,7 @@ export async function runUp(options: UpOptions): Promise<void> {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) onSignal(signal, resolve);
   });
   const up = await startLocalCf({
-    ...{ home: folder, config, env, log, clock: systemClock, command: [self], shipped: shippedFiles() },
+    ...{ home: folder, config, env, log, clock: systemClock, command: [self], shipped: await shippedFiles() },
   });
   const { api_url, router_url, admin } = up;
   onReady({ api_url, router_url, admin, apps_domain: config.apps_domain });
@@ -81,17 +81,28 @@ async function clearAway({
   const log = createLog('localcf', 'warn');
   const up = await startLocalCf({
     ...{ home: folder, config: { ...config, cells: names.length }, env, log, clock: systemClock },
-    ...{ command: [self], shipped: shippedFiles() },
+    ...{ command: [self], shipped: await shippedFiles() },
   });
   await up.drain();
   return true;
 }
 
-/** Beside the bundle, or where `npm run package:...` puts them. */
-function shippedFiles(): LocalCfOptions['shipped'] {
+/** Beside the bundle, or where `npm run package:...` puts them. Throws shipped_missing before anything is started. */
+async function shippedFiles(): Promise<LocalCfOptions['shipped']> {
   const here = fileURLToPath(new URL('./', import.meta.url));
   const dist = here.endsWith('/dist/') ? here : fileURLToPath(new URL('../dist/', import.meta.url));
-  return { lifecycle: join(dist, 'unik_app_lifecycle.tgz'), buildpack: join(dist, `unik_buildpack-v${VERSION}.zip`) };
+  const shipped = {
+    lifecycle: join(dist, 'unik_app_lifecycle.tgz'),
+    buildpack: join(dist, `unik_buildpack-v${VERSION}.zip`),
+  };
+  for (const file of Object.values(shipped)) {
+    try {
+      await access(file);
+    } catch (err) {
+      throw new UnikError('shipped_missing', `${file}, which staging needs, is not packed yet`, { cause: err });
+    }
+  }
+  return shipped;
 }
 
 const lockSchema = z.object({ pid: z.number().int(), start_ticks: z.string() });

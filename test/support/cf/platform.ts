@@ -3,6 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { execa } from 'execa';
 import { freePorts } from '../diego/children.js';
 import { root, until } from '../unik.js';
 
@@ -20,6 +21,9 @@ export class Platform {
   ) {}
 
   static async open(config: object = {}): Promise<Platform> {
+    // What `npm start` does before it serves.
+    for (const name of ['buildpack', 'lifecycle'])
+      await execa(process.execPath, [join(root, `scripts/package-${name}.mjs`)]);
     const home = await mkdtemp(join(tmpdir(), 'uk-up-'));
     const [api = 0, router = 0] = await freePorts(2);
     await writeFile(join(home, 'up.json'), JSON.stringify({ api: { port: api }, router: { port: router }, ...config }));
