@@ -55,7 +55,8 @@ export function createAuctioneer(parts: AuctioneerParts): Auctioneer {
   let round: Promise<void> | undefined;
 
   function add(more: Queued[]): void {
-    if (stop.signal.aborted) return;
+    // A round of nothing would end before it is known to have begun, and be waited for ever.
+    if (stop.signal.aborted || more.length === 0) return;
     queue.push(...more);
     round ??= rounds();
   }

@@ -105,6 +105,16 @@ describe('auctions', () => {
     await hall.auctioneer.close();
   });
 
+  test('an auction of nothing holds up none after it', async () => {
+    const hall = new Hall(['a'], async (id) => aState(id, 'a'));
+    hall.auctioneer.auction([], [], '');
+    hall.auctioneer.auction([{ ...aStart('none', 'a'), indices: [] }], [], '');
+    hall.auctioneer.auction([aStart('p', 'a')], [], '');
+    await hall.until(() => hall.works.length > 0);
+    expect(hall.works).toEqual(['a: p']);
+    await hall.auctioneer.close();
+  });
+
   test('no answer from any cell', async () => {
     let asked = 0;
     const hall = new Hall(['a'], async () => {
