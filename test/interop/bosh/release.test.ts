@@ -1,7 +1,7 @@
 /** The release as the real `bosh` makes it, and the operations files as it applies them. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { bosh, makeHome } from '../../support/bosh/bosh.js';
@@ -12,6 +12,7 @@ import { root } from '../../support/unik.js';
 
 const OPS = join(root, 'manifests/operations');
 const FIRST = 'add-unik-cell.yml';
+const NOTES = ['.dev_builds', 'dev_releases'].map((name) => join(release, name));
 /** What an operator fills in. */
 const VARIABLES: Record<string, string> = {
   system_domain: 'sys.example.com',
@@ -28,8 +29,16 @@ describePeer('the release', ['bosh'], () => {
   beforeAll(() => {
     fillRelease();
     home = makeHome();
+    // Its notes of earlier builds name blobs of another cache.
+    for (const notes of NOTES) if (existsSync(notes)) renameSync(notes, `${notes}.kept`);
   }, 600_000);
-  afterAll(() => rmSync(home, { recursive: true, force: true }));
+  afterAll(() => {
+    rmSync(home, { recursive: true, force: true });
+    for (const notes of NOTES) {
+      rmSync(notes, { recursive: true, force: true });
+      if (existsSync(`${notes}.kept`)) renameSync(`${notes}.kept`, notes);
+    }
+  });
 
   test('is made without a network, and holds all jobs and packages', () => {
     const file = join(home, 'unik.tgz');
