@@ -26,9 +26,9 @@ const cases = join(root, '.assets/provider-cases');
 for (const group of asked.length > 0 ? asked : groups.filter((name) => name !== 'long')) {
   const note = join(root, 'test/interop', group, 'README.md');
   if (existsSync(note)) console.log(readFileSync(note, 'utf8').split('\n')[0]);
-  if (group === 'providers') rmSync(cases, { recursive: true, force: true });
+  if (group === 'long') rmSync(cases, { recursive: true, force: true });
   await tally.jest(`interop ${group}`, [`interop/${group}`], ['--runInBand']);
-  if (group === 'providers') printCases();
+  if (group === 'long') printCases();
 }
 tally.close();
 
