@@ -49,7 +49,7 @@ export function createAuctioneer(parts: AuctioneerParts): Auctioneer {
   const stop = new AbortController();
   /** Cells whose `/work` is open. */
   const busy = new Map<string, Promise<void>>();
-  /** States that came too late for the round that asked: good for the next, if that begins at once. */
+  /** States that came too late for the round that asked: good for what was held for them, if that is tried at once. */
   const fresh = new Map<string, { state: CellState; at: number }>();
   let queue: Queued[] = [];
   let round: Promise<void> | undefined;
@@ -63,16 +63,21 @@ export function createAuctioneer(parts: AuctioneerParts): Auctioneer {
 
   async function rounds(): Promise<void> {
     while (queue.length > 0 && !stop.signal.aborted) {
-      const taken = new Map(queue.map((one) => [identityOf(one.item), one]));
-      queue = [];
-      await auctionOff([...taken.values()]).catch((err: unknown) => log.error({ err }, 'auction.failed'));
+      // What was held goes by the answers it waited for, what is new by answers younger than itself: not in one round.
+      const wanted = [...new Map(queue.map((one) => [identityOf(one.item), one])).values()];
+      const held = wanted.filter(({ waiting }) => waiting);
+      const fromHeld = held.length > 0;
+      queue = fromHeld ? wanted.filter(({ waiting }) => !waiting) : [];
+      await auctionOff(fromHeld ? held : wanted, fromHeld).catch((err: unknown) =>
+        log.error({ err }, 'auction.failed'),
+      );
     }
     round = undefined;
   }
 
-  async function auctionOff(taken: Queued[]): Promise<void> {
+  async function auctionOff(taken: Queued[], held: boolean): Promise<void> {
     const known = cells();
-    const { states, late } = await statesOf(known);
+    const { states, late } = await statesOf(known, held);
     const byItem = new Map(taken.map((one) => [one.item, one]));
     const { work, failed: lost } = place([...byItem.keys()], states, policy);
     const told = lost.map(async ({ item, error }) => {
@@ -99,11 +104,11 @@ export function createAuctioneer(parts: AuctioneerParts): Auctioneer {
     return true;
   }
 
-  async function statesOf(known: ReadonlyMap<string, CellPresence>): Promise<Answers> {
+  async function statesOf(known: ReadonlyMap<string, CellPresence>, held: boolean): Promise<Answers> {
     const free = [...known.values()].filter(({ cell_id }) => !busy.has(cell_id));
     const open = [...busy].filter(([cell_id]) => known.has(cell_id));
     for (let at = 1; ; at++) {
-      const answers = await ask(free);
+      const answers = await ask(free, held);
       const enough = answers.states.length > 0 || answers.late.size > 0 || free.length === 0;
       if (enough || at === STATE_ROUNDS || stop.signal.aborted) {
         return { states: answers.states, late: new Map([...open, ...answers.late]) };
@@ -112,12 +117,12 @@ export function createAuctioneer(parts: AuctioneerParts): Auctioneer {
   }
 
   /** All answers, or those that came within the patience. */
-  async function ask(asked: CellPresence[]): Promise<Answers> {
+  async function ask(asked: CellPresence[], held: boolean): Promise<Answers> {
     const states: CellState[] = [];
     const late = new Map<string, Promise<void>>();
     let over = false;
     const asking = asked.map(async (cell) => {
-      const state = await stateOf(cell);
+      const state = (held && freshOf(cell)) || (await stateOf(cell));
       late.delete(cell.cell_id);
       if (!state) return;
       if (over) fresh.set(cell.cell_id, { state, at: clock.now() });
@@ -131,11 +136,14 @@ export function createAuctioneer(parts: AuctioneerParts): Auctioneer {
     return { states, late: new Map(late) };
   }
 
-  async function stateOf(cell: CellPresence): Promise<CellState | undefined> {
-    const { cell_id } = cell;
+  function freshOf({ cell_id }: CellPresence): CellState | undefined {
     const known = fresh.get(cell_id);
     fresh.delete(cell_id);
-    if (known && clock.now() - known.at <= patience_ms) return known.state;
+    return known && clock.now() - known.at <= patience_ms ? known.state : undefined;
+  }
+
+  async function stateOf(cell: CellPresence): Promise<CellState | undefined> {
+    const { cell_id } = cell;
     try {
       const state = await client.state(cell, stop.signal);
       if (!policy.checksCellId || state.cell_id === cell_id) return { ...state, cell_id };

@@ -82,6 +82,24 @@ describe('auctions', () => {
     await hall.auctioneer.close();
   });
 
+  test('what comes after a late answer is not placed by it: the cell is asked again', async () => {
+    let answer: (state: CellState) => void = () => undefined;
+    const late = new Promise<CellState>((resolve) => (answer = resolve));
+    let asked = 0;
+    const hall = new Hall(['quick', 'slow'], async (id) => {
+      if (id === 'quick') return aState(id, 'a');
+      return ++asked === 1 ? late : aState(id, 'c');
+    });
+    hall.auctioneer.auction([aStart('p', 'a')], [], '');
+    await hall.until(() => hall.works.length > 0);
+    answer(aState('slow', 'b'));
+    await delay(1);
+    hall.auctioneer.auction([aStart('q', 'c')], [], '');
+    await hall.until(() => hall.works.length > 1 || hall.failed.length > 0);
+    expect([hall.works, hall.failed, asked]).toEqual([['quick: p', 'slow: q'], [], 2]);
+    await hall.auctioneer.close();
+  });
+
   test('a cell that does not answer its work holds up no other', async () => {
     const hall = new Hall(
       ['a', 'b'],
