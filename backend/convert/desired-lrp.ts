@@ -1,5 +1,5 @@
 import { UnikError } from '../../core/errors.js';
-import type { DesiredLRP, ProtoRoutes } from '../../protos/generated.js';
+import type { DesiredLRP } from '../../protos/generated.js';
 import type { Download, LrpIdentity, RunOrder } from '../cell/model.js';
 import { findPrograms, programName, refuseToRun } from './action.js';
 import { healthOf } from './checks.js';
@@ -13,7 +13,7 @@ import { limitsOf, refuseVolumes, telemetryOf } from './order.js';
 import { publishedPorts } from './ports.js';
 import { allPrograms, innerMonitor, oneProgram } from './programs.js';
 import { parseRootfs } from './rootfs.js';
-import { httpRoutes } from './routes.js';
+import { httpRoutes, internalRoutes } from './routes.js';
 import { resolveTags } from './tags.js';
 
 /**
@@ -71,24 +71,6 @@ export function lrpOrder(desired: DesiredLRP, lrp: LrpIdentity, guid: string, co
     // program, and that alone is a failure.
     ...(watched && (several ? { lingers: true } : { wrapped: [...(program.wrapped ?? []), 'codependent'] })),
   };
-}
-
-/** Host names of the route key `internal-router`; a value that is no such list has none. */
-export function internalRoutes(routes: ProtoRoutes | undefined): string[] {
-  const bytes = routes?.routes['internal-router'];
-  if (!bytes) return [];
-  let value: unknown;
-  try {
-    value = JSON.parse(Buffer.from(bytes).toString());
-  } catch {
-    // As rep does: the instance runs, without the route.
-    return [];
-  }
-  if (!Array.isArray(value)) return [];
-  return value.flatMap((route: unknown) => {
-    const known = typeof route === 'object' && route !== null && 'hostname' in route ? route.hostname : undefined;
-    return typeof known === 'string' ? [known] : [];
-  });
 }
 
 const isDroplet = ({ artifact }: Pick<Download, 'artifact'>): boolean => artifact === 'droplet';

@@ -1,4 +1,4 @@
-/** The HTTP routes of a DesiredLRP (routing-info `cfroutes`): JSON text under the key `cf-router`. Pure. */
+/** The routes of a DesiredLRP (routing-info `cfroutes`, `internalroutes`): JSON text under a key each. Pure. */
 import { z } from 'zod';
 import type { ProtoRoutes } from '../../protos/generated.js';
 import type { HttpRoute } from '../cell/model.js';
@@ -14,18 +14,30 @@ const routeSchema = z.object({
 
 /** A value that is no list of routes has none: the instance runs, without them, as under Diego's route-emitter. */
 export function httpRoutes(routes: ProtoRoutes | undefined): HttpRoute[] {
-  const bytes = routes?.routes['cf-router'];
-  if (!bytes) return [];
-  let value: unknown;
-  try {
-    value = JSON.parse(Buffer.from(bytes).toString());
-  } catch {
-    return [];
-  }
-  const parsed = z.array(routeSchema).safeParse(value);
+  const parsed = z.array(routeSchema).safeParse(valueOf(routes, 'cf-router'));
   if (!parsed.success) return [];
   return parsed.data.map(({ hostnames, port, ...rest }) => {
     const given = Object.entries(rest).filter(([, value]) => value !== null && value !== undefined && value !== '');
     return { hostnames, port, ...(Object.fromEntries(given) as Omit<HttpRoute, 'hostnames' | 'port'>) };
   });
+}
+
+/** Host names of the internal routes; a value that is no such list has none, as for the rep. */
+export function internalRoutes(routes: ProtoRoutes | undefined): string[] {
+  const value = valueOf(routes, 'internal-router');
+  if (!Array.isArray(value)) return [];
+  return value.flatMap((route: unknown) => {
+    const known = typeof route === 'object' && route !== null && 'hostname' in route ? route.hostname : undefined;
+    return typeof known === 'string' ? [known] : [];
+  });
+}
+
+function valueOf(routes: ProtoRoutes | undefined, key: string): unknown {
+  const bytes = routes?.routes[key];
+  if (!bytes) return undefined;
+  try {
+    return JSON.parse(Buffer.from(bytes).toString());
+  } catch {
+    return undefined;
+  }
 }
