@@ -4,10 +4,9 @@ import { systemClock } from '../core/clock.js';
 import { UnikError } from '../core/errors.js';
 import type { Log } from '../core/log.js';
 import type { NetworkMode, ProviderName } from '../executor/model.js';
-import { providers as factories } from '../executor/providers/index.js';
+import { elsewhere, providers } from '../executor/providers/index.js';
 import type { Provider } from '../executor/providers/provider.js';
 import { QemuProvider } from '../executor/providers/qemu/qemu.js';
-import { virtualboxConfigSchema } from '../executor/providers/virtualbox/config.js';
 import type { Config } from './config.js';
 
 export interface ProviderSet {
@@ -52,25 +51,24 @@ async function make(name: ProviderName, config: ProviderConfig, log: Log): Promi
       subnets: { guest, link },
     });
   }
-  if (name === 'fake') return factories.fake({ dir: join(home, 'providers', name), clock: systemClock, log });
-  const common = { home: join(home, 'providers', name), clock: systemClock, log };
-  await mkdir(common.home, { recursive: true, mode: 0o700 });
-  const options = config.provider_options;
-  const missing = (): UnikError =>
-    new UnikError('config_invalid', `provider_options.${name}: provider ${name} needs to be told where and as whom`);
-  if (name === 'aws') {
-    if (!options.aws) throw missing();
-    return factories.aws({ ...common, config: options.aws });
+  const folder = join(home, 'providers', name);
+  if (name === 'fake') return providers.fake({ dir: folder, clock: systemClock, log });
+  const found = Object.entries(elsewhere).find(([known]) => known === name)?.[1];
+  if (!found) {
+    const known = [...Object.keys(providers), ...Object.keys(elsewhere)].join(', ');
+    throw new UnikError('config_invalid', `provider: this version has no provider ${name}; it has: ${known}`);
   }
-  if (name === 'vsphere') {
-    if (!options.vsphere) throw missing();
-    return factories.vsphere({ ...common, config: options.vsphere });
+  const told: Partial<Record<string, unknown>> = config.provider_options;
+  // Some need not be told anything.
+  const options = told[name] ?? {};
+  if (!found.schema.safeParse(options).success) {
+    throw new UnikError(
+      'config_invalid',
+      `provider_options.${name}: provider ${name} needs to be told where and as whom`,
+    );
   }
-  if (name === 'virtualbox') {
-    return factories.virtualbox({ ...common, config: options.virtualbox ?? virtualboxConfigSchema.parse({}) });
-  }
-  const known = Object.keys(factories).join(', ');
-  throw new UnikError('config_invalid', `provider: this version has no provider ${name}; it has: ${known}`);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  return found.make(options, { home: folder, clock: systemClock, log });
 }
 
 /** The best network that works here. */

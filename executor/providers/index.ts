@@ -1,26 +1,47 @@
-import type { ProviderName } from '../model.js';
-import type { AwsProviderOptions } from './aws/index.js';
+import type { z } from 'zod';
+import type { Clock } from '../../core/clock.js';
+import type { Log } from '../../core/log.js';
+import { awsConfigSchema } from './aws/config.js';
 import type { FakeOptions } from './fake/index.js';
 import type { Provider } from './provider.js';
 import type { QemuOptions } from './qemu/qemu.js';
-import type { VirtualBoxProviderOptions } from './virtualbox/index.js';
-import type { VSphereProviderOptions } from './vsphere/index.js';
+import { virtualboxConfigSchema } from './virtualbox/config.js';
+import { vsphereConfigSchema } from './vsphere/config.js';
 
-/** What each provider that this cell can have is made of. */
-export interface ProviderOptions {
-  fake: FakeOptions;
-  qemu: QemuOptions;
-  aws: AwsProviderOptions;
-  virtualbox: VirtualBoxProviderOptions;
-  vsphere: VSphereProviderOptions;
+/** Providers of this host, which need not be told anything. Each is loaded when it is asked for. */
+export const providers = {
+  fake: async (options: FakeOptions): Promise<Provider> =>
+    (await import('./fake/index.js')).createFakeProvider(options),
+  qemu: async (options: QemuOptions): Promise<Provider> => new (await import('./qemu/qemu.js')).QemuProvider(options),
+};
+
+/** Providers of machines elsewhere: what an operator tells of each (`provider_options.NAME`), and what is made of it. */
+export const elsewhere = {
+  aws: told(awsConfigSchema, async (options) => (await import('./aws/index.js')).createAwsProvider(options)),
+  virtualbox: told(virtualboxConfigSchema, async (options) =>
+    (await import('./virtualbox/index.js')).createVirtualBoxProvider(options),
+  ),
+  vsphere: told(vsphereConfigSchema, async (options) =>
+    (await import('./vsphere/index.js')).createVSphereProvider(options),
+  ),
+};
+
+interface Parts {
+  /** A folder of the provider's own. */
+  home: string;
+  clock: Clock;
+  log: Log;
 }
 
-/** Each is loaded when it is asked for, so that a cell pays only for what it uses. */
-export const providers: { [N in keyof ProviderOptions & ProviderName]: (of: ProviderOptions[N]) => Promise<Provider> } =
-  {
-    fake: async (options) => (await import('./fake/index.js')).createFakeProvider(options),
-    qemu: async (options) => new (await import('./qemu/qemu.js')).QemuProvider(options),
-    aws: async (options) => (await import('./aws/index.js')).createAwsProvider(options),
-    virtualbox: async (options) => (await import('./virtualbox/index.js')).createVirtualBoxProvider(options),
-    vsphere: async (options) => (await import('./vsphere/index.js')).createVSphereProvider(options),
-  };
+export interface Told<S extends z.ZodType> {
+  schema: S;
+  /** `config` is what `schema` reads. */
+  make(config: unknown, parts: Parts): Promise<Provider>;
+}
+
+function told<S extends z.ZodType>(
+  schema: S,
+  make: (options: Parts & { config: z.output<S> }) => Promise<Provider>,
+): Told<S> {
+  return { schema, make: (config, parts) => make({ ...parts, config: schema.parse(config) }) };
+}
