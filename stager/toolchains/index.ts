@@ -3,6 +3,7 @@ import { goToolchain } from './go.js';
 import { javaToolchain } from './java.js';
 import { nodeToolchain } from './node.js';
 import { pythonToolchain } from './python.js';
+import { rubyToolchain } from './ruby.js';
 import { staticToolchain } from './static.js';
 import type { Toolchain } from './toolchain.js';
 
@@ -12,6 +13,7 @@ import type { Toolchain } from './toolchain.js';
  */
 export const TOOLCHAINS: readonly Toolchain[] = [
   javaToolchain,
+  rubyToolchain,
   nodeToolchain,
   goToolchain,
   pythonToolchain,

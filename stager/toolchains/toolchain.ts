@@ -3,7 +3,7 @@ import type { RootTree } from '../../executor/images/tree.js';
 import type { Arch } from '../../executor/model.js';
 import type { SourceTree } from '../source.js';
 
-export type ToolchainName = 'static' | 'java' | 'node' | 'go' | 'python' | 'binary';
+export type ToolchainName = 'static' | 'java' | 'ruby' | 'node' | 'go' | 'python' | 'binary';
 
 /** Makes what a kind of application needs to run. One constant each; none imports another. */
 export interface Toolchain {

@@ -1,4 +1,4 @@
-/** Seven real apps, one of each kind: build, run, the right bytes, logs, stop with last words, exit status, rm. */
+/** Real apps, one of each kind: build, run, the right bytes, logs, stop with last words, exit status, rm. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { join } from 'node:path';
 import { EXPECTED, fixtureApp, type FixtureApp } from '../support/fixture-apps.js';
@@ -10,6 +10,7 @@ const MEMORY: Record<FixtureApp, string> = {
   binary: '32m',
   go: '64m',
   python: '64m',
+  ruby: '96m',
   'node-bare': '128m',
   procfile: '128m',
   'node-deps': '160m',

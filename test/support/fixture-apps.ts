@@ -17,6 +17,7 @@ export const EXPECTED = {
   'node-deps': { body: /^node-deps says hello with \d{3,} packages\n$/, lastWords: 'bye', exit: 2 },
   procfile: { body: 'procfile says good day!\n', lastWords: 'bye', exit: 4 },
   python: { body: 'python says &lt;hello&gt; with markupsafe._speedups\n', lastWords: 'bye', exit: 6 },
+  ruby: { body: 'ruby says hello\n', lastWords: 'bye', exit: 5 },
   go: { body: 'go says hello\n', lastWords: 'bye', exit: 7 },
   java: { body: 'java says hello\n', lastWords: 'bye', exit: 8 },
   binary: { body: 'binary says hello\n', lastWords: 'bye', exit: 9 },
@@ -29,13 +30,27 @@ const JETTY = ['jetty9-server', 'jetty9-http', 'jetty9-io', 'jetty9-util', 'serv
 );
 
 /**
- * The folder of an application, ready to be built into an image. For `java` and `binary` that is a new folder under
+ * The folder of an application, ready to be built into an image. For `java`, `ruby` and `binary` that is a new folder under
  * `into`, with what the compilers of this host make of the sources.
  */
 export function fixtureApp(name: FixtureApp, into: string): string {
   if (name === 'java') return buildJava(join(into, 'java'));
+  if (name === 'ruby') return buildRuby(join(into, 'ruby'));
   if (name === 'binary') return buildBinary(join(into, 'binary'), 'gcc');
   return join(APPS, name);
+}
+
+/** With its one gem packed into `vendor/cache`, as `bundle package` leaves it. */
+export function buildRuby(into: string): string {
+  cpSync(join(APPS, 'ruby'), into, { recursive: true });
+  const gem = join(into, 'greeting');
+  mkdirSync(join(into, 'vendor/cache'), { recursive: true });
+  const env = { ...process.env, SOURCE_DATE_EPOCH: '0' };
+  execFileSync('gem', ['build', '--quiet', '-o', join(into, 'vendor/cache/greeting-1.0.0.gem'), 'greeting.gemspec'], {
+    ...{ cwd: gem, env, stdio: 'pipe' },
+  });
+  rmSync(gem, { recursive: true });
+  return into;
 }
 
 /** `compiler`: `gcc` gives a program with shared libraries, `musl-gcc` one without. */

@@ -56,6 +56,7 @@ describe('each kind of application', () => {
     ['procfile', [], '/usr/local/bin/node'],
     ['node-deps', ['npm'], '/usr/local/bin/node'],
     ['python', ['python3', 'pip3'], 'python'],
+    ['ruby', ['ruby', 'gem'], 'ruby'],
     ['go', ['go'], `${APP}/bin/hello`],
     ['java', ['java', 'javac', 'jar'], '/opt/java/bin/java'],
     ['binary', ['gcc'], `${APP}/server`],
@@ -194,6 +195,7 @@ describe('bad input', () => {
       [{ 'index.html': '' }, 'busybox'],
       [{ 'go.mod': 'module m' }, 'go'],
       [{ 'a.jar': '' }, 'java'],
+      [{ Gemfile: '' }, 'ruby'],
     ] as const) {
       const refusal = await failure(() => build(appOf(files), { env }));
       expect(refusal.code).toBe('toolchain_missing');

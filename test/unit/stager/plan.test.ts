@@ -20,6 +20,8 @@ describe('plan', () => {
     ],
     ['requirements', { 'requirements.txt': '' }, 'python', 'requirements.txt'],
     ['a Python file', { 'app.py': '' }, 'python', 'app.py'],
+    ['gems beside a package', { Gemfile: '', 'package.json': '{"main":"m.js"}', 'm.js': '' }, 'ruby', 'Gemfile'],
+    ['a Procfile names bundle', { Procfile: 'web: bundle exec x', 'app.py': '' }, 'ruby', 'Procfile: bundle'],
     ['a Go module with pages', { 'go.mod': '', 'index.html': '' }, 'go', 'go.mod'],
     ['a jar', { 'target/a.jar': '', 'target/a-sources.jar': '' }, 'java', 'target/a.jar'],
     ['a program', { server: ELF }, 'binary', 'server'],

@@ -50,6 +50,7 @@ describe('a task stages', () => {
   test.each([
     ['go', ['/usr/local/go/bin/go', '/usr/bin/go']],
     ['java', ['/usr/bin/jlink']],
+    ['ruby', ['/usr/bin/ruby']],
     ['binary', ['/usr/bin/gcc']],
     ['procfile', ['/usr/bin/node']],
   ] as const)(
