@@ -39,6 +39,7 @@ export interface UpOptions {
   home: string;
   config?: string;
   cells?: number;
+  default_stack?: string;
   self: string;
   env: Readonly<Record<string, string | undefined>>;
   onReady: (up: Up) => void;

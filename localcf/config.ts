@@ -15,6 +15,8 @@ export const configSchema = z.strictObject({
   /** How many cells are started here; 0: none. */
   cells: z.int().min(0).max(16).default(1),
   stacks: z.array(z.string().min(1)).min(1).default(['unik', 'unik-qemu']),
+  /** The stack of apps that name none. */
+  default_stack: z.string().min(1).default('cflinuxfs4'),
   /** Laid over the generated configuration of each cell (manifests/cell.example.json). */
   cell: z.record(z.string(), z.unknown()).default({}),
   /** A Diego of another's, in place of the one inside. Its certificates are then for all. */

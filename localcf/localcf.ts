@@ -101,7 +101,8 @@ async function joined(options: LocalCfOptions, undo: Undo): Promise<LocalCf> {
       ...names.flatMap((name) => [`${name}.rep`, `${name}.admin`]),
     ].map((name) => [name, 0]),
   );
-  const outer = await openPorts(join(home, 'outer-ports.json'), config.api.host, {
+  const outerHost = (name: string): string => (name === 'router' ? config.router : config.api).host;
+  const outer = await openPorts(join(home, 'outer-ports.json'), outerHost, {
     ...{ api: config.api.port, router: config.router.port },
   });
   const api_url = `http://${config.api.host}:${outer['api'] ?? 0}`;
@@ -117,7 +118,7 @@ async function joined(options: LocalCfOptions, undo: Undo): Promise<LocalCf> {
   const cells_folder = join(home, 'cells');
   const living = await livingCells(cells_folder, names);
   const isHeld = (name: string): boolean => living.has(name.replace(/\.(rep|admin)$/, ''));
-  const ports = await openPorts(join(home, 'ports.json'), host, inner, isHeld);
+  const ports = await openPorts(join(home, 'ports.json'), () => host, inner, isHeld);
 
   let diegoAt = config.diego;
   if (!diegoAt) {
@@ -188,7 +189,10 @@ async function joined(options: LocalCfOptions, undo: Undo): Promise<LocalCf> {
     authenticate: (authorization) => uaa.caller(authorization),
   };
   await seed(cc, shipped);
-  const unstack = keepStacks({ store, bbs, clock, log, api_url, expected: config.cells > 0 ? config.stacks : [] });
+  const unstack = keepStacks({
+    ...{ store, bbs, clock, log, api_url, default_stack: config.default_stack },
+    expected: config.cells > 0 ? config.stacks : [],
+  });
   undo.push('stacks', unstack);
   ccJobs(cc);
   jobs.resume();

@@ -18,6 +18,7 @@ export interface UpOptions {
   home: string;
   config?: string | undefined;
   cells?: number | undefined;
+  default_stack?: string | undefined;
   /** The script that runs `unik`. */
   self: string;
   env: Readonly<Record<string, string | undefined>>;
@@ -34,6 +35,7 @@ export async function runUp(options: UpOptions): Promise<void> {
   const folder = join(home, 'cf');
   const config = await loadConfig(options.config);
   if (options.cells !== undefined) config.cells = options.cells;
+  if (options.default_stack !== undefined) config.default_stack = options.default_stack;
   const log = createLog('localcf', config.log_level);
   await mkdir(folder, { recursive: true, mode: 0o700 });
   await takeTurn(folder);

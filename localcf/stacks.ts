@@ -1,4 +1,4 @@
-/** Stacks as rows: `cflinuxfs4`, which new apps get as everywhere, and those that cells offer. */
+/** Stacks as rows: `cflinuxfs4`, which is known everywhere, those that cells offer, and the one that apps get which name none. */
 import type { Bbs } from '../backend/wire/bbs.js';
 import type { Clock } from '../core/clock.js';
 import { messageOf } from '../core/errors.js';
@@ -20,12 +20,15 @@ export interface StacksOptions {
   api_url: string;
   /** Known before any cell is. */
   expected: readonly string[];
+  /** Of apps that name none. */
+  default_stack: string;
 }
 
 /** Keeps looking which stacks there are; the result ends it. */
-export function keepStacks({ store, bbs, clock, log, api_url, expected }: StacksOptions): () => Promise<void> {
+export function keepStacks(options: StacksOptions): () => Promise<void> {
+  const { bbs, clock, log, expected, default_stack } = options;
   const stopping = new AbortController();
-  addStacks(store, [USUAL, ...expected], api_url);
+  addStacks(options, [USUAL, ...expected, default_stack]);
   const looking = (async () => {
     while (!stopping.signal.aborted) {
       try {
@@ -33,7 +36,7 @@ export function keepStacks({ store, bbs, clock, log, api_url, expected }: Stacks
         const preloaded = cells.flatMap(({ rootfs_providers }) =>
           rootfs_providers.flatMap(({ name, properties }) => (name === 'preloaded' ? properties : [])),
         );
-        addStacks(store, preloaded, api_url);
+        addStacks(options, preloaded);
       } catch (err) {
         log.debug({ reason: messageOf(err) }, 'stacks.cells-unknown');
       }
@@ -46,7 +49,7 @@ export function keepStacks({ store, bbs, clock, log, api_url, expected }: Stacks
   };
 }
 
-function addStacks(store: Store, names: readonly string[], api_url: string): void {
+function addStacks({ store, api_url, default_stack }: StacksOptions, names: readonly string[]): void {
   const known = new Map(store.stack.all().map((row) => [row.name, row]));
   store.change((tx) => {
     for (const name of new Set(names)) {
@@ -60,10 +63,12 @@ function addStacks(store: Store, names: readonly string[], api_url: string): voi
         });
       if (row) continue;
       tx.insert('stack', {
-        ...{ name, is_default: name === USUAL, build_rootfs: name, run_rootfs: name, state: 'ACTIVE' },
+        ...{ name, is_default: false, build_rootfs: name, run_rootfs: name, state: 'ACTIVE' },
         ...{ state_reason: null, description: describe(name), metadata: { ...noMetadata(), annotations } },
       });
     }
+    for (const { guid, name, is_default } of store.stack.all())
+      if (is_default !== (name === default_stack)) tx.update('stack', guid, { is_default: name === default_stack });
   });
 }
 

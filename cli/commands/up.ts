@@ -6,6 +6,7 @@ import { print, printJson, type Shell, type Up } from '../shell.js';
 interface Flags {
   cells?: string;
   config?: string;
+  defaultStack?: string;
   json?: boolean;
 }
 
@@ -15,14 +16,16 @@ export function addUp(program: Command, shell: Shell): void {
     .description('serve a whole Cloud Foundry on this machine, for the unmodified cf command')
     .option('--cells <n>', 'how many cells')
     .option('--config <file>', 'JSON; docs/operating.md lists every key')
+    .option('--default-stack <name>', 'of apps that name none: `unik` makes every push a machine')
     .option('--json', 'print addresses and credentials as JSON')
-    .action(async ({ cells, config, json }: Flags) => {
+    .action(async ({ cells, config, defaultStack, json }: Flags) => {
       await shell.local.runUp({
         home: shell.home,
         self: shell.self,
         env: shell.env,
         ...(config === undefined ? {} : { config: resolve(shell.cwd, config) }),
         ...(cells === undefined ? {} : { cells: countOf(cells) }),
+        ...(defaultStack === undefined ? {} : { default_stack: defaultStack }),
         onReady: (up) => {
           if (json === true) printJson(shell, up);
           else for (const line of nextSteps(up)) print(shell.stdout, line);
@@ -40,6 +43,7 @@ function countOf(text: string): number {
 
 /** What to type, ready to be pasted. */
 export function nextSteps({ api_url, router_url, admin, apps_domain }: Up): string[] {
+  // Empty where it is HTTP's own.
   const { port } = new URL(router_url);
   return [
     '',
@@ -51,7 +55,7 @@ export function nextSteps({ api_url, router_url, admin, apps_domain }: Up): stri
     '    cf push hello --no-start -p samples/hello',
     '    cf enable-unik hello',
     '    cf start hello',
-    `    curl http://hello.${apps_domain}:${port}`,
+    `    curl http://hello.${apps_domain}${port && `:${port}`}`,
     '    cf scale hello -i 3',
     '    cf logs hello --recent',
     '    cf delete -r -f hello',

@@ -49,6 +49,12 @@ export const by =
   (row: R, values: readonly string[]): boolean =>
     values.includes(String(read(row) ?? ''));
 
+/** As `by`, for what the Cloud Controller's database compares without regard to case, such as hosts of routes. */
+export const byText =
+  <R>(read: (row: R) => string) =>
+  (row: R, values: readonly string[]): boolean =>
+    values.some((value) => value.toLowerCase() === read(row).toLowerCase());
+
 /** A filter on several values of the row. */
 export const byAny =
   <R>(read: (row: R) => readonly string[]) =>

@@ -55,7 +55,9 @@ export function userFilter(text: string): (user: User) => boolean {
 }
 
 export async function createUser(store: Store, body: z.output<typeof userSchema>): Promise<User> {
-  const { userName, password, origin = 'uaa', name, emails, active = true } = body;
+  const { userName, password, name, emails, active = true } = body;
+  // The cf command sends an empty one for users of its own UAA.
+  const origin = body.origin || 'uaa';
   if (origin === 'uaa' && (password === undefined || password === ''))
     throw badRequest('A password is needed for users of origin uaa');
   const password_hash = password === undefined ? null : await hashPassword(password);

@@ -15,7 +15,7 @@ import {
   type Call,
   type Route as HttpRoute,
 } from '../http.js';
-import { by, byAny, included, list, type ListShape } from '../list.js';
+import { by, byText, byAny, included, list, type ListShape } from '../list.js';
 import { mergeMetadata, metadataSchema } from '../metadata.js';
 import { noMetadata, type Destination, type Domain, type Route } from '../model.js';
 import { link, resource, toOne } from '../present.js';
@@ -105,8 +105,8 @@ export function routeRoutes(cc: Cc): HttpRoute[] {
   };
   const shape: ListShape<Route> = {
     filters: {
-      hosts: by((row) => row.host),
-      paths: by((row) => row.path),
+      hosts: byText((row) => row.host),
+      paths: byText((row) => row.path),
       ports: by((row) => row.port),
       space_guids: by((row) => row.space_guid),
       domain_guids: by((row) => row.domain_guid),

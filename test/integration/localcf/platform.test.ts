@@ -24,11 +24,12 @@ let localcf: LocalCf;
 let ports: number[];
 let admin: string;
 
-const start = (): Promise<LocalCf> =>
+const start = (more: object = {}): Promise<LocalCf> =>
   startLocalCf({
     ...{ home: join(home, 'cf'), command: [], env: {}, clock: systemClock, log: noLog },
     config: configSchema.parse({
       ...{ cells: 0, api: { port: ports[0] }, router: { port: ports[1] }, limits: { buildpack_bytes: 1_000 } },
+      ...more,
     }),
     shipped: { lifecycle: join(home, 'lifecycle.tgz'), buildpack: join(home, 'unik_buildpack-v0.zip') },
   });
@@ -207,6 +208,12 @@ describe('tokens', () => {
     expect(locked.body['error_description']).toMatch(/account has been locked/);
   });
 
+  test('a user without an origin, as cf makes them, is one of this UAA', async () => {
+    const made = await call('POST', '/Users', admin, { userName: 'ori', password: 'pw of ori', origin: '' });
+    expect(made).toMatchObject({ status: 201, body: { origin: 'uaa' } });
+    expect((await grant({ grant_type: 'password', username: 'ori', password: 'pw of ori' })).status).toBe(200);
+  });
+
   test('keys are told, secrets are not', async () => {
     const { body } = await call('GET', '/token_keys');
     const [key = {}] = body['keys'] as Json[];
@@ -282,7 +289,36 @@ describe('roles', () => {
   });
 });
 
+describe('stacks', () => {
+  const standard = async (): Promise<unknown[]> =>
+    ((await call('GET', '/v3/stacks?default=true', admin)).body['resources'] as Json[]).map(({ name }) => name);
+
+  test('the one of apps that name none is the operator’s choice, also after others were made', async () => {
+    const { space } = await makeOrg('stacked');
+    const stackOf = async (name: string): Promise<unknown> =>
+      (await call('POST', '/v3/apps', admin, { name, relationships: { space: to(space) } })).body['lifecycle'];
+    expect([await standard(), await stackOf('usual')]).toMatchObject([
+      ['cflinuxfs4'],
+      { data: { stack: 'cflinuxfs4' } },
+    ]);
+    for (const name of ['unik', 'cflinuxfs4']) {
+      await localcf.close();
+      localcf = await start({ default_stack: name });
+      expect([await standard(), await stackOf(`of ${name}`)]).toMatchObject([[name], { data: { stack: name } }]);
+    }
+  });
+});
+
 describe('lists and bodies', () => {
+  test('hosts of routes are found in letters of either case', async () => {
+    const { space } = await makeOrg('routed');
+    const domains = (await call('GET', '/v3/domains', admin)).body['resources'] as Json[];
+    const relationships = { space: to(space), domain: to(String(domains[0]?.['guid'])) };
+    await call('POST', '/v3/routes', admin, { host: 'Some-Host', path: '/Path', relationships });
+    const { body } = await call('GET', '/v3/routes?hosts=SOME-host&paths=/path', admin);
+    expect(body['resources']).toMatchObject([{ host: 'Some-Host' }]);
+  });
+
   test('unknown parameters, orders and fields are named', async () => {
     expect(detail(await call('GET', '/v3/spaces?nonsense=1', admin))).toMatch(
       /Unknown query parameter\(s\): 'nonsense'/,
