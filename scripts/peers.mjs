@@ -47,6 +47,7 @@ export const PEERS = {
   'cf-smoke-tests.test': { why: notOffered },
   'cats-apps.test': { why: notOffered },
   bosh: { system: () => onPath('bosh'), why: notOffered },
+  'bosh-erb': { set: 'bosh-erb', module: '.' },
 };
 
 /** Looks for every peer, or for those named; entries of others stay as they are. */
@@ -82,15 +83,24 @@ function build(set, name, module) {
   const wanted = /^go (\d+\.\d+)/m.exec(text)?.[1] ?? '1.18';
   const go = findGo(wanted) ?? bringGo();
   const version = goVersion(go);
-  const parts = [text, readFileSync(join(dir, 'go.sum'), 'utf8'), module, version, process.arch];
+  // A set without go.sum pins no more than versions; the checksum database vouches for their content.
+  const pinned = existsSync(join(dir, 'go.sum'));
+  // tools.go says nothing that go.mod does not.
+  const files = readdirSync(dir)
+    .filter((file) => file !== 'tools.go')
+    .sort();
+  const parts = [...files.map((file) => readFileSync(join(dir, file), 'utf8')), module, version, process.arch];
   const digest = createHash('sha256').update(parts.join('\0')).digest('hex').slice(0, 16);
   const path = join(cacheFolder(), digest, name);
   if (isProgram(path)) return path;
   say(`building ${name} of set ${set} with go ${version} (once, some minutes)`);
   return intoCache(path, (file) => {
+    const cwd = `${file}-sources`;
+    cpSync(dir, cwd, { recursive: true });
     // The wanted toolchain is there, and a go.mod that differs from what was pinned is an error.
-    const env = { ...process.env, GOTOOLCHAIN: 'local', GOFLAGS: '-mod=readonly -buildvcs=false', CGO_ENABLED: '0' };
-    exec('nice', ['-n', '10', go, 'build', '-trimpath', '-p', '2', '-o', file, module], { cwd: dir, env });
+    const mode = pinned ? 'readonly' : 'mod';
+    const env = { ...process.env, GOTOOLCHAIN: 'local', GOFLAGS: `-mod=${mode} -buildvcs=false`, CGO_ENABLED: '0' };
+    exec('nice', ['-n', '10', go, 'build', '-trimpath', '-p', '2', '-o', file, module], { cwd, env });
   });
 }
 

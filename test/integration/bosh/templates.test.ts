@@ -6,32 +6,21 @@ import { parse } from 'yaml';
 import { cellSchema, parseCellConfig } from '../../../backend/cell/config.js';
 import { filesSchema } from '../../../backend/files/main.js';
 import { stagerSchema } from '../../../backend/stager/config.js';
+import {
+  AGENT,
+  AWS,
+  CELLS,
+  EMITTER,
+  NATS,
+  OTHERS,
+  REFUSED_BY_CELL,
+  REFUSED_BY_TEMPLATE,
+  required,
+  tableJobs,
+} from '../../support/bosh/table.js';
 import { jobSpec, nested, release, render } from '../../support/bosh/templates.js';
 
 const JOBS = readdirSync(join(release, 'jobs'));
-const PEM = '-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n';
-
-/** What has no default, for each job. */
-const REQUIRED: Record<string, Record<string, unknown>> = {
-  'unik-cell': { 'tls.ca_cert': PEM, 'tls.cert': PEM, 'tls.key': PEM },
-  'unik-stager': {
-    'unik.stager.bbs.ca_cert': PEM,
-    'unik.stager.bbs.client_cert': PEM,
-    'unik.stager.bbs.client_key': PEM,
-    'unik.stager.cloud_controller.password': 'p"ass\nword',
-    'unik.stager.cloud_controller.ca_cert': PEM,
-  },
-  'unik-lifecycle': { 'tls.cert': PEM, 'tls.key': PEM },
-  'unik-cf-plugin': { 'tls.cert': PEM, 'tls.key': PEM },
-  'unik-buildpack': {},
-  'smoke-tests': {
-    'unik.smoke_tests.api': 'https://api.example.com',
-    'unik.smoke_tests.username': 'admin',
-    'unik.smoke_tests.password': "it's $(secret)",
-  },
-};
-const required = (job: string): Record<string, unknown> => REQUIRED[job] ?? {};
-
 function files(job: string, flat: Record<string, unknown> = {}): Record<string, string> {
   const result = render(job, nested({ ...required(job), ...flat }));
   if ('error' in result) throw new Error(result.error);
@@ -42,7 +31,7 @@ const cell = (flat: Record<string, unknown> = {}): Record<string, unknown> =>
   JSON.parse(files('unik-cell', flat)['config/cell.json'] ?? '') as Record<string, unknown>;
 
 test('the table knows every job', () => {
-  expect(Object.keys(REQUIRED).sort()).toEqual([...JOBS].sort());
+  expect(tableJobs()).toEqual([...JOBS].sort());
 });
 
 describe.each(JOBS)('%s', (job) => {
@@ -74,7 +63,7 @@ describe.each(JOBS)('%s', (job) => {
   if (names.length > 0)
     test.each(names)('without %s it fails with that name', (name) => {
       const rest = Object.fromEntries(Object.entries(required(job)).filter(([key]) => key !== name));
-      expect(render(job, nested(rest))).toEqual({ error: `can't find property '${name}'` });
+      expect(render(job, nested(rest))).toEqual({ error: `Can't find property '${name}'` });
     });
 
   test('packages that its scripts name are those that its spec names', () => {
@@ -87,71 +76,21 @@ describe.each(JOBS)('%s', (job) => {
 });
 
 describe('config/cell.json', () => {
-  test.each<[what: string, properties: Record<string, unknown>, holds: Record<string, unknown>]>([
-    ['what has a default', {}, { stacks: ['unik'], provider: 'qemu', zone: 'z1', memory_mb: 'auto' }],
-    ['name of the cell', {}, { cell_id: 'a1_b2', rep_url: 'https://a1-b2.cell.service.cf.internal:1801' }],
-    [
-      'its address in place of the name',
-      {
-        'diego.rep.advertise_preference_for_instance_address': true,
-        'diego.rep.listen_addr_securable': '0.0.0.0:1901',
-      },
-      { rep_url: 'https://10.0.16.20:1901', external_address: '10.0.16.20' },
-    ],
-    ['zone', { 'diego.rep.zone': 'west' }, { zone: 'west' }],
-    [
-      'capacity',
-      { 'diego.executor.memory_capacity_mb': 4096, 'diego.rep.max_containers': 7 },
-      { memory_mb: 4096, containers: 7 },
-    ],
-    [
-      'segments',
-      { 'diego.rep.placement_tags': ['s'], 'diego.rep.optional_placement_tags': ['o'] },
-      { placement_tags: ['s'], optional_placement_tags: ['o'] },
-    ],
-    ['staging with nothing said', { 'unik.staging': {} }, { staging: {} }],
-    ['staging', { 'unik.staging': { network: 'off', cache_mb: 10 } }, { staging: { network: 'off', cache_mb: 10 } }],
-    [
-      'a base for images',
-      { 'unik.compose_at_start': true, 'unik.compose_base': '/x' },
-      { compose_at_start: true, compose_base: '/x' },
-    ],
-  ])('%s', (_, properties, holds) => {
+  test.each(CELLS)('%s', (_, properties, holds) => {
     const config = cell(properties);
     expect(config).toMatchObject(holds);
     expect(() => parseCellConfig(config, 'cell.json')).not.toThrow();
   });
 
   test('logs go to the agent of the VM, by its certificates', () => {
-    const agent = {
-      'loggregator.use_v2_api': true,
-      'loggregator.ca_cert': 'CA',
-      'loggregator.cert': 'CERT',
-      'loggregator.key': 'KEY',
-    };
-    const made = files('unik-cell', agent);
+    const made = files('unik-cell', AGENT);
     const config = parseCellConfig(JSON.parse(made['config/cell.json'] ?? ''), 'cell.json');
     expect(config.loggregator).toMatchObject({ address: '127.0.0.1:3458', server_name: 'metron' });
     expect(made['config/certs/loggregator.key']).toBe('KEY\n');
-    expect(render('unik-cell', nested({ ...required('unik-cell'), 'loggregator.use_v2_api': true }))).toEqual({
-      error: "can't find property 'loggregator.ca_cert'",
-    });
   });
 
-  const NATS = {
-    'nats-tls': {
-      address: 'nats.service.cf.internal',
-      properties: {
-        nats: {
-          ...{ hostname: 'nats.service.cf.internal', port: 4224, user: 'nats', password: 'secret-of-nats' },
-          external: { tls: { ca: 'NATS CA' } },
-        },
-      },
-    },
-  };
   test('the builtin emitter: NATS by its link, its password in a file of its own', () => {
-    const own = { 'unik.routes.emitter': 'builtin', 'unik.routes.nats.cert': 'C', 'unik.routes.nats.key': 'K' };
-    const result = render('unik-cell', nested({ ...required('unik-cell'), ...own }), {}, NATS);
+    const result = render('unik-cell', nested({ ...required('unik-cell'), ...EMITTER }), {}, NATS);
     if ('error' in result) throw new Error(result.error);
     const text = result.files['config/cell.json'] ?? '';
     const { routes } = parseCellConfig(JSON.parse(text), 'cell.json');
@@ -162,56 +101,32 @@ describe('config/cell.json', () => {
     expect(text).not.toContain('secret-of-nats');
     expect(result.files['config/nats_password']).toBe('secret-of-nats\n');
     expect(result.files['config/certs/nats-ca.crt']).toBe('NATS CA\n');
-    expect(render('unik-cell', nested({ ...required('unik-cell'), ...own }))).toEqual({
-      error: "can't find link 'nats-tls'",
+    expect(render('unik-cell', nested({ ...required('unik-cell'), ...EMITTER }))).toEqual({
+      error: "Can't find link 'nats-tls'",
     });
   });
 
   test('a provider is told its options, its credentials are a file', () => {
-    const aws = {
-      'unik.provider': 'aws',
-      'unik.stacks': ['unik-aws'],
-      'unik.provider_options': { region: 'r', subnet_id: 's', security_group_ids: ['g'] },
-      'unik.provider_credentials': { access_key_id: 'AK', secret_access_key: 'planted-secret' },
-    };
-    const made = files('unik-cell', aws);
+    const made = files('unik-cell', AWS);
     const text = made['config/cell.json'] ?? '';
     expect(text).not.toContain('planted-secret');
     expect(parseCellConfig(JSON.parse(text), 'cell.json').provider).toBe('aws');
-    expect(JSON.parse(made['config/provider_credentials.json'] ?? '')).toEqual(aws['unik.provider_credentials']);
+    expect(JSON.parse(made['config/provider_credentials.json'] ?? '')).toEqual(AWS['unik.provider_credentials']);
   });
 
-  test.each<[Record<string, unknown>, RegExp]>([
-    [{ 'unik.stacks': [] }, /unik\.stacks must be a list of stacks/],
-    [{ 'unik.stacks': ['unik', ' '] }, /unik\.stacks must be a list of stacks/],
-    [{ 'unik.stacks': 'unik' }, /unik\.stacks must be a list of stacks/],
-    [{ 'diego.rep.locket.client_keepalive_time': 30 }, /client_keepalive_time must not be more than/],
-    [{ 'diego.rep.polling_interval_in_seconds': 0 }, /polling_interval_in_seconds must be a number of seconds above 0/],
-    [{ 'diego.rep.evacuation_timeout_in_seconds': '10m' }, /evacuation_timeout_in_seconds must be a number/],
-  ])('%j is refused by the template', (properties, why) => {
+  test.each(REFUSED_BY_TEMPLATE)('%j is refused by the template', (properties, why) => {
     const result = render('unik-cell', nested({ ...required('unik-cell'), ...properties }));
     expect(result).toEqual({ error: expect.stringMatching(why) as unknown });
   });
 
-  test.each<[Record<string, unknown>, RegExp]>([
-    [{ 'unik.provider': 'moon' }, /provider/],
-    [{ 'unik.network.mode': 'wire' }, /network\.mode/],
-    [{ 'unik.network.deny': ['everything'] }, /network\.deny/],
-    [{ 'unik.staging': { netwrok: 'off' } }, /staging.*netwrok/],
-    [{ 'diego.rep.bbs.request_timeout': 'soon' }, /bbs\.timeout/],
-  ])('%j is refused by the cell', (properties, why) => {
+  test.each(REFUSED_BY_CELL)('%j is refused by the cell', (properties, why) => {
     expect(() => parseCellConfig(cell(properties), 'cell.json')).toThrow(why);
   });
 
   test('every key of the cell is rendered, or is one that a VM of BOSH has no use for', () => {
     const unused = ['retry_interval'];
     const everything = cell({
-      ...{
-        'loggregator.use_v2_api': true,
-        'loggregator.ca_cert': 'CA',
-        'loggregator.cert': 'C',
-        'loggregator.key': 'K',
-      },
+      ...AGENT,
       ...{ 'unik.staging': {}, 'unik.compose_base': '/x' },
       ...{ 'unik.provider': 'aws', 'unik.provider_options': { region: 'r' } },
     });
@@ -219,6 +134,10 @@ describe('config/cell.json', () => {
     expect(Object.keys(everything).filter((key) => !known.includes(key))).toEqual([]);
     expect(known.filter((key) => !(key in everything) && !unused.includes(key))).toEqual([]);
   });
+});
+
+test.each(OTHERS)('%s renders with %j', (job, properties) => {
+  expect(Object.keys(files(job, properties)).sort()).toEqual(Object.values(jobSpec(job).templates).sort());
 });
 
 test('the stager and the file servers get what their schemas ask for', () => {

@@ -6,7 +6,7 @@ require 'yaml'
 
 class UnknownProperty < StandardError
   def initialize(names)
-    super("can't find property #{names.map { |name| "'#{name}'" }.join(', or ')}")
+    super("Can't find property '#{names.join("', or '")}'")
   end
 end
 
@@ -94,7 +94,7 @@ class Context
   end
 
   def link(name)
-    found = @links.fetch(name) { raise "can't find link '#{name}'" }
+    found = @links.fetch(name) { raise "Can't find link '#{name}'" }
     properties = found.fetch('properties', {})
     declared = properties.keys.to_h { |key| [key, {}] }
     Link.new(Context.new(declared, properties, {}, {}), found)

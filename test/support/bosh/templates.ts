@@ -19,8 +19,20 @@ export function jobSpec(job: string): JobSpec {
   return parse(readFileSync(join(release, 'jobs', job, 'spec'), 'utf8')) as JobSpec;
 }
 
+export interface Instance {
+  id: string;
+  name: string;
+  deployment: string;
+  index: number;
+  az: string;
+  /** The command line alone knows none. */
+  ip: string | null;
+  bootstrap: boolean;
+  address: string;
+}
+
 /** What BOSH knows of an instance. */
-export const INSTANCE = {
+export const INSTANCE: Instance = {
   ...{ id: 'a1_b2', name: 'unik-cell', deployment: 'cf', index: 0, az: 'z1', ip: '10.0.16.20', bootstrap: true },
   address: 'a1-b2.unik-cell.default.cf.bosh',
 };
@@ -28,7 +40,7 @@ export const INSTANCE = {
 export type Rendered = { files: Record<string, string> } | { error: string };
 
 /** `properties`: nested, as in a manifest. Gives the files by their targets, or why a template refused. */
-export function render(job: string, properties: object, instance: Partial<typeof INSTANCE> = {}, links = {}): Rendered {
+export function render(job: string, properties: object, instance: Partial<Instance> = {}, links = {}): Rendered {
   const input = { job: join(release, 'jobs', job), properties, spec: { ...INSTANCE, ...instance }, links };
   const done = spawnSync('ruby', [join(root, 'test/support/bosh/render.rb')], {
     input: JSON.stringify(input),
