@@ -45,7 +45,7 @@ const MODULE_PATHS = [
 ];
 
 /** Tells a folder that holds all of these. */
-const PARTS = createHash('sha256').update(MODULE_PATHS.join('\n')).digest('hex');
+export const PARTS = createHash('sha256').update(MODULE_PATHS.join('\n')).digest('hex');
 
 /**
  * Compiles `.assets/guest/init` when its sources or the compiler changed. Gives its path.

@@ -3,6 +3,7 @@
  * Fills src/ with what this repository builds. Makes every blob that the registries provide the parts of, puts them into blobs/ and their names, sizes and digests
  * into config/blobs.yml. Says which differ from what is noted there: Debian has a newer version then. Needs network
  * once; `bosh create-release` afterwards needs none. What it makes does not depend on the day or the folder.
+ * config/sources.yml says what each was made of, and of which recipe (recipe.mjs).
  */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -26,10 +27,12 @@ import { bundle } from '../../scripts/bundle.mjs';
 import { unpackKernel } from '../../scripts/guest-init.mjs';
 import { installDebianPackages, root, say, widenPath } from '../../scripts/setup.mjs';
 import { prepareSources } from './prepare.mjs';
-import { layOut } from './programs.mjs';
+import { layOut, versionsOf } from './programs.mjs';
+import { recipe } from './recipe.mjs';
 
 const release = fileURLToPath(new URL('..', import.meta.url));
 const LIST = join(release, 'config/blobs.yml');
+const SOURCES = join(release, 'config/sources.yml');
 const MODULES = '/usr/lib/x86_64-linux-gnu/qemu';
 const qemuData = (names) => Object.fromEntries(names.map((name) => [`/usr/share/qemu/${name}`, `share/qemu/${name}`]));
 const qemuModules = ['accel-tcg-x86_64.so'];
@@ -63,15 +66,17 @@ const PROGRAMS = {
 
 widenPath();
 installDebianPackages(['run', 'release']);
-const noted = existsSync(LIST) ? (parse(readFileSync(LIST, 'utf8')) ?? {}) : {};
+const noted = read(LIST);
+const notedSources = read(SOURCES).blobs ?? {};
 const work = mkdtempSync(join(tmpdir(), 'unik-blobs-'));
 const made = {};
+const sources = {};
 try {
   await bundle('closure', 'executor/images/closure.ts', work);
   const { libraryClosure } = await import(pathToFileURL(join(work, 'closure.mjs')).href);
   for (const [name, { programs, ...rest }] of Object.entries(PROGRAMS)) {
     layOut({ name, into: join(work, name), programs: programs.map(onPath), ...rest, libraryClosure });
-    keep(`${name}/${name}.tgz`, join(work, name));
+    keep(`${name}/${name}.tgz`, { folder: join(work, name) });
   }
   const node = join(work, 'node-from-registry');
   mkdirSync(node);
@@ -96,18 +101,36 @@ try {
     join(into, 'SOURCES'),
     `npm ${PACKAGES.node.name} ${PACKAGES.node.version}\n${readFileSync(join(into, 'SOURCES'), 'utf8')}`,
   );
-  keep('unik-node/unik-node.tgz', into);
+  keep('unik-node/unik-node.tgz', { folder: into });
   const kernel = unpackKernel(root, say);
-  keep('unik-kernels/linux.tgz', dirname(kernel), basename(kernel));
+  keep('unik-kernels/linux.tgz', {
+    ...{ folder: dirname(kernel), members: [basename(kernel)], madeOf: [`linux ${kernelVersion(kernel)}`] },
+  });
 } finally {
   rmSync(work, { recursive: true, force: true });
 }
 await prepareSources({ root, release, say });
 // Whatever an operator added by hand stays.
 writeFileSync(LIST, stringify({ ...noted, ...made }, { sortMapEntries: true }));
+const tools = versionsOf(['gzip', 'patchelf', 'tar']).trim().split('\n');
+writeFileSync(SOURCES, stringify({ recipe: recipe(), tools, blobs: sources }, { sortMapEntries: true }));
 
-/** One tar file of a folder, the same bytes for the same files. */
-function keep(blob, folder, ...members) {
+function read(file) {
+  return existsSync(file) ? (parse(readFileSync(file, 'utf8')) ?? {}) : {};
+}
+
+/** Of Debian's package, as the kernel says it itself (Documentation/arch/x86/boot.rst, kernel_version). */
+function kernelVersion(folder) {
+  const bytes = readFileSync(join(folder, `boot/vmlinuz-${basename(folder)}`));
+  const at = bytes.readUInt16LE(0x20e) + 0x200;
+  const text = bytes.toString('latin1', at, bytes.indexOf(0, at));
+  const version = / Debian (\S+) /.exec(text)?.[1];
+  if (!version) throw new Error(`${folder}: the kernel names no version of Debian's: ${text}`);
+  return version;
+}
+
+/** One tar file of a folder or of members of it, the same bytes for the same files. */
+function keep(blob, { folder, members = readdirSync(folder).sort(), madeOf = linesOf(join(folder, 'SOURCES')) }) {
   const file = join(release, 'blobs', blob);
   mkdirSync(dirname(file), { recursive: true });
   const order = [
@@ -119,24 +142,21 @@ function keep(blob, folder, ...members) {
     '--format=gnu',
     '--mode=u+rw,go=rX',
   ];
-  execFileSync('tar', [
-    ...order,
-    '--use-compress-program=gzip -n -6',
-    '-cf',
-    `${file}.new`,
-    '-C',
-    folder,
-    ...(members.length ? members : readdirSync(folder).sort()),
-  ]);
+  execFileSync('tar', [...order, '--use-compress-program=gzip -n -6', '-cf', `${file}.new`, '-C', folder, ...members]);
   renameSync(`${file}.new`, file);
   const size = statSync(file).size;
   const sha = `sha256:${createHash('sha256').update(readFileSync(file)).digest('hex')}`;
   const before = noted[blob];
   const kept = before?.sha === sha ? before : { size, sha };
   made[blob] = kept;
-  say(
-    `${blob}: ${(size / 1e6).toFixed(1)} MB${before && before.sha !== sha ? ', differs from the one noted: a newer version of its parts' : ''}`,
-  );
+  sources[blob] = madeOf;
+  const same = JSON.stringify(notedSources[blob]) === JSON.stringify(madeOf);
+  const why = same ? 'of the same parts by another recipe' : 'of newer parts';
+  say(`${blob}: ${(size / 1e6).toFixed(1)} MB${before && before.sha !== sha ? `, not the one noted: ${why}` : ''}`);
+}
+
+function linesOf(file) {
+  return readFileSync(file, 'utf8').trim().split('\n');
 }
 
 function onPath(name) {

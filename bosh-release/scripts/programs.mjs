@@ -2,7 +2,7 @@
  * A package of programs that needs nothing of the stemcell: the programs as Debian built them, every library they load,
  * and the loader, all of one Debian release. A stemcell's own C library may be older or newer.
  */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { chmodSync, copyFileSync, cpSync, mkdirSync, realpathSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 
@@ -18,8 +18,8 @@ export function layOut({ name, into, programs, files = {}, modules = [], library
   for (const dir of [bin, lib]) mkdirSync(dir, { recursive: true });
   for (const program of programs) place(program, join(bin, basename(program)));
   const dynamic = programs.filter(isDynamic);
-  for (const library of dynamic.length ? libraryClosure([...dynamic, ...modules], { arch: 'x86_64' }) : [])
-    place(library, join(lib, basename(library)));
+  const libraries = dynamic.length ? libraryClosure([...dynamic, ...modules], { arch: 'x86_64' }) : [];
+  for (const library of libraries) place(library, join(lib, basename(library)));
   for (const program of dynamic) {
     const file = join(bin, basename(program));
     // The older tag, RPATH, also holds for what a library loads; RUNPATH would not.
@@ -30,7 +30,7 @@ export function layOut({ name, into, programs, files = {}, modules = [], library
     mkdirSync(dirname(join(into, to)), { recursive: true });
     cpSync(from, join(into, to), { recursive: true, dereference: true });
   }
-  writeFileSync(join(into, 'SOURCES'), sourcesOf([...programs, ...Object.keys(files)]));
+  writeFileSync(join(into, 'SOURCES'), sourcesOf([...programs, ...libraries, ...Object.keys(files)]));
 }
 
 function place(from, to) {
@@ -49,24 +49,23 @@ function isDynamic(program) {
 
 /** One line for each Debian package that a file came from: name, version. What is of no package is left out. */
 function sourcesOf(paths) {
-  const lines = paths.flatMap((path) => {
-    const owner = ownerOf(path) ?? ownerOf(realpathSync(path));
-    return owner
-      ? [execFileSync('dpkg-query', ['-W', '-f', '${Package} ${Version}\n', owner], { encoding: 'utf8' })]
-      : [];
-  });
-  return [...new Set(lines)].sort().join('');
+  const asked = [...new Set(paths.flatMap((path) => [path, realpathSync(path)]).flatMap(spellings))];
+  // It fails when one of them is of no package, and tells of the others all the same.
+  const { stdout, error } = spawnSync('dpkg-query', ['-S', ...asked], { encoding: 'utf8', maxBuffer: 64 << 20 });
+  if (error) throw error;
+  const lines = stdout.split('\n').filter((line) => line.includes(': /') && !line.startsWith('diversion by '));
+  return versionsOf(lines.flatMap((line) => line.slice(0, line.indexOf(': /')).split(', ')));
+}
+
+/** `NAME VERSION` of each Debian package, sorted, one to a line. */
+export function versionsOf(packages) {
+  if (packages.length === 0) return '';
+  const named = [...new Set(packages)];
+  const text = execFileSync('dpkg-query', ['-W', '-f', '${Package} ${Version}\n', ...named], { encoding: 'utf8' });
+  return [...new Set(text.trim().split('\n'))].sort().join('\n') + '\n';
 }
 
 /** dpkg knows files by the name they were packed with, which may lack the /usr before /bin and /lib. */
-function ownerOf(path) {
-  for (const name of [path, path.replace(/^\/usr(?=\/(bin|sbin|lib))/, '')]) {
-    try {
-      const found = execFileSync('dpkg-query', ['-S', name], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
-      return found.split(/[:,]/)[0];
-    } catch {
-      // Of no package under that name.
-    }
-  }
-  return undefined;
+function spellings(path) {
+  return [path, path.replace(/^\/usr(?=\/(bin|sbin|lib))/, '')];
 }

@@ -1,6 +1,6 @@
 /** Every template of the release over a table of properties, and what is rendered over the schemas of what reads it. */
 import { describe, expect, test } from '@jest/globals';
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { cellSchema, parseCellConfig } from '../../../backend/cell/config.js';
@@ -166,4 +166,14 @@ test('bpm starts what the package holds', () => {
       job === 'unik-stager' ? 'stager' : 'files',
     ]);
   }
+});
+
+test('the blobs that are noted were made by the recipe of today', async () => {
+  const { recipe } = (await import(join(release, 'scripts/recipe.mjs'))) as { recipe(): string };
+  const noted = (name: string): unknown => parse(readFileSync(join(release, 'config', name), 'utf8'));
+  const { recipe: before, blobs } = noted('sources.yml') as { recipe: string; blobs: Record<string, string[]> };
+  // Run bosh-release/scripts/add-blobs and commit config/.
+  expect(before).toBe(recipe());
+  expect(Object.keys(blobs).sort()).toEqual(Object.keys(noted('blobs.yml') as object).sort());
+  for (const [blob, parts] of Object.entries(blobs)) expect(`${blob}: ${parts.length > 0}`).toBe(`${blob}: true`);
 });
