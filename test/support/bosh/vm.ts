@@ -9,7 +9,8 @@ import { readlinkSync, rmdirSync, rmSync, symlinkSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { execa } from 'execa';
-import { jobSpec, release, render, type INSTANCE } from './templates.js';
+import { bpmFor } from './bpm.js';
+import { jobSpec, release, render, type Instance } from './templates.js';
 
 const VCAP = '/var/vcap';
 /** Of the group `vcap`, which jobs belong to; nobody here has it. */
@@ -94,11 +95,12 @@ export class Vm {
   }
 
   /** Renders a job into it. Throws what a template says against its properties. */
-  install(job: string, properties: object, instance: Partial<typeof INSTANCE>, links = {}): void {
+  install(job: string, properties: object, instance: Partial<Instance>, links = {}): void {
     const result = render(job, properties, instance, links);
     if ('error' in result) throw new Error(result.error);
     const at = join(this.dir, 'data/jobs', job);
     rmSync(at, { recursive: true, force: true });
+    mkdirSync(at, { recursive: true });
     for (const [target, text] of Object.entries(result.files)) {
       const file = join(at, target);
       mkdirSync(dirname(file), { recursive: true });
@@ -112,6 +114,13 @@ export class Vm {
         chownSync(join(at, folder), 0, VCAP_GID);
       }
     link(join(this.dir, 'jobs', job), `${VCAP}/data/jobs/${job}`);
+  }
+
+  /** Puts a stand-in for bpm beside a job that was installed. */
+  installBpm(job: string): void {
+    const bin = join(this.dir, 'jobs/bpm/bin');
+    mkdirSync(bin, { recursive: true });
+    writeFileSync(join(bin, 'bpm'), bpmFor(join(this.dir, 'data/jobs', job), VCAP_GID), { mode: 0o750 });
   }
 
   /** What monit would call. */
@@ -160,9 +169,11 @@ function link(path: string, target: string): void {
   symlinkSync(target, path);
 }
 
-/** Blobs and sources, made once for all suites of a run. */
-export function fillRelease(): void {
-  execFileSync(join(release, 'scripts/add-blobs'), { stdio: ['ignore', 'inherit', 'inherit'], timeout: 600_000 });
+/** Blobs and sources, as an operator makes them. `env`: on top of ours. */
+export function fillRelease(env: NodeJS.ProcessEnv = {}): void {
+  execFileSync(join(release, 'scripts/add-blobs'), {
+    ...{ stdio: ['ignore', 'inherit', 'inherit'], timeout: 600_000, env: { ...process.env, ...env } },
+  });
 }
 
 export const CELL_PACKAGES = (): string[] => jobSpec('unik-cell').packages;
