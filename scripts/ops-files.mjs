@@ -8,12 +8,22 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const folder = fileURLToPath(new URL('../manifests/operations', import.meta.url));
 
-/** File name, without suffix, to what is of its own. `options`: YAML below `unik`, indented by ten. */
+/**
+ * File name, without suffix, to what is of its own. `options`: YAML below `unik`, indented by ten. `deployment`: the cells
+ * are in that one, so the file has no group of them.
+ */
 const KINDS = {
   'add-unik-cell': {
     stack: 'unik',
     provider: 'qemu',
     about: 'Unikernel cells beside the ordinary ones of cf-deployment; modelled on its windows2019-cell.yml.',
+    description: 'Unikernels, one machine for each instance',
+  },
+  'add-unik-stack': {
+    stack: 'unik',
+    deployment: 'unik-cells',
+    group: 'unik-cells',
+    about: 'What Cloud Foundry must know of unikernel cells of a deployment of their own (../unik-cells.yml).',
     description: 'Unikernels, one machine for each instance',
   },
   'unik-provider-vsphere': {
@@ -48,22 +58,9 @@ const KINDS = {
   },
 };
 
-/** The text of one operations file. */
-export function opsFile({ stack, provider, about, description, options }) {
-  const group = `${stack}-cell`;
-  const capi = [
-    ['api', 'cloud_controller_ng'],
-    ['cc-worker', 'cloud_controller_worker'],
-    ['scheduler', 'cloud_controller_clock'],
-    ['scheduler', 'cc_deployment_updater'],
-  ].map(([name, job]) => `/instance_groups/name=${name}/jobs/name=${job}/properties/cc/diego`);
-  const at = (path, value) => `- type: replace\n  path: ${path}\n  value: ${value}\n`;
-  return `---
-# ${about}
-# Apply it as often as you like. Applications choose these cells by the stack \`${stack}\`; they are staged on ordinary Linux cells.
-# Made by \`npm run ops-files\`.
-
-- type: replace
+/** The instance group of cells. */
+function groupOf(group, { stack, provider, options }) {
+  return `- type: replace
   path: /instance_groups/name=${group}?
   value:
     name: ${group}
@@ -126,8 +123,26 @@ export function opsFile({ stack, provider, about, description, options }) {
           ca_cert: ((uaa_ssl.ca))
           client_secret: ((uaa_clients_tcp_emitter_secret))
 
-# BBS and auctioneer find cells by their names.
-${at(`/addons/name=bosh-dns-aliases/jobs/name=bosh-dns-aliases/properties/aliases/domain=_.cell.service.cf.internal/targets/instance_group=${group}?`, `{ query: '_', instance_group: ${group}, deployment: cf, network: default, domain: bosh }`)}
+`;
+}
+
+/** The text of one operations file. */
+export function opsFile(kind) {
+  const { stack, about, description, deployment = 'cf', group = `${stack}-cell` } = kind;
+  const capi = [
+    ['api', 'cloud_controller_ng'],
+    ['cc-worker', 'cloud_controller_worker'],
+    ['scheduler', 'cloud_controller_clock'],
+    ['scheduler', 'cc_deployment_updater'],
+  ].map(([name, job]) => `/instance_groups/name=${name}/jobs/name=${job}/properties/cc/diego`);
+  const at = (path, value) => `- type: replace\n  path: ${path}\n  value: ${value}\n`;
+  return `---
+# ${about}
+# Apply it as often as you like. Applications choose these cells by the stack \`${stack}\`; they are staged on ordinary Linux cells.
+# Made by \`npm run ops-files\`.
+
+${kind.deployment ? '' : groupOf(group, kind)}# BBS and auctioneer find cells by their names.
+${at(`/addons/name=bosh-dns-aliases/jobs/name=bosh-dns-aliases/properties/aliases/domain=_.cell.service.cf.internal/targets/instance_group=${group}?`, `{ query: '_', instance_group: ${group}, deployment: ${deployment}, network: default, domain: bosh }`)}
 # A stack has two root file systems: staging takes the first, running the second.
 - type: replace
   path: /instance_groups/name=api/jobs/name=cloud_controller_ng/properties/cc/stacks/name=${stack}?
