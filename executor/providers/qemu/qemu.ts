@@ -55,6 +55,7 @@ export interface QemuOptions {
 
 /** What QEMU itself takes on the host beside the guest's memory, MB, measured under emulation; the cache is extra. */
 const PROCESS_MB = 60;
+export const QEMU_OVERHEAD_MB = PROCESS_MB + TRANSLATION_BUFFER_MB;
 const UP_TIMEOUT_MS = 20_000;
 const PROGRAM = 'qemu-system-x86_64';
 
@@ -99,7 +100,7 @@ export class QemuProvider implements Provider {
   }
 
   overheadMb(): number {
-    return PROCESS_MB + TRANSLATION_BUFFER_MB;
+    return QEMU_OVERHEAD_MB;
   }
 
   probe(signal: AbortSignal): Promise<Probe> {
