@@ -21,6 +21,13 @@ import {
 import { jobSpec, nested, release, render } from '../../support/bosh/templates.js';
 
 const JOBS = readdirSync(join(release, 'jobs'));
+/** What is asked for only when another property says so, and what has its default from elsewhere, as described. */
+const ABSENT = [
+  ...['diego.rep.zone', 'loggregator.ca_cert', 'loggregator.cert', 'loggregator.key', 'unik.provider_credentials'],
+  ...['unik.routes.nats.cert', 'unik.routes.nats.key', 'unik.staging', 'unik.compose_base'],
+  ...['unik.stager.callback_url', 'unik.smoke_tests.router_port'],
+];
+
 function files(job: string, flat: Record<string, unknown> = {}): Record<string, string> {
   const result = render(job, nested({ ...required(job), ...flat }));
   if ('error' in result) throw new Error(result.error);
@@ -37,11 +44,17 @@ test('the table knows every job', () => {
 describe.each(JOBS)('%s', (job) => {
   const spec = jobSpec(job);
 
-  test('every property is described, and has a default or an example', () => {
-    const silent = Object.entries(spec.properties)
-      .filter(([, { description, default: value, example }]) => !description || (value ?? example) === undefined)
-      .map(([name]) => name);
-    expect(silent).toEqual([]);
+  test('every property has a description and an example, and a default unless it is required or its absence is told', () => {
+    for (const [name, { description = '', example, ...about }] of Object.entries(spec.properties)) {
+      const fault = [
+        ...(description.trim().length > 3 ? [] : ['description']),
+        ...(example === undefined ? ['example'] : []),
+        ...('default' in about || name in required(job) || ABSENT.includes(name) ? [] : ['default']),
+      ];
+      expect({ name, fault }).toEqual({ name, fault: [] });
+      // One that says nothing new is none.
+      expect({ name, example }).not.toEqual({ name, example: about.default });
+    }
   });
 
   test('every template is in its spec, and the other way round', () => {
@@ -169,7 +182,7 @@ test('bpm starts what the package holds', () => {
 });
 
 test('the blobs that are noted were made by the recipe of today', async () => {
-  const { recipe } = (await import(join(release, 'scripts/recipe.mjs'))) as { recipe(): string };
+  const { recipe } = (await import(join(release, 'scripts/recipe.mjs'))) as { recipe: () => string };
   const noted = (name: string): unknown => parse(readFileSync(join(release, 'config', name), 'utf8'));
   const { recipe: before, blobs } = noted('sources.yml') as { recipe: string; blobs: Record<string, string[]> };
   // Run bosh-release/scripts/add-blobs and commit config/.
