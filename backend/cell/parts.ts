@@ -73,6 +73,9 @@ export async function makeCellParts(
     const inUse = (digest: string): boolean => used.has(digest);
     const gone = await pruneImages({ store, dirs: noteDirs(home), keep: config.spare_images, inUse, now: clock.now() });
     if (gone.length > 0) log.info({ images: gone.length }, 'images.pruned');
+    // Copies of them that its provider keeps.
+    const there = (await provider.collect?.(owner)) ?? [];
+    if (there.length > 0) log.info({ provider: name, things: there.length }, 'provider.collected');
   };
   const closing = new AbortController();
   let mode: ReturnType<typeof networkFor> | undefined;

@@ -125,8 +125,6 @@ export interface Provider {
   monitorPasses?(handle: MachineHandle): Promise<boolean | undefined>;
   /** The best network that machines get here. Absent: the best of `capabilities.network`. */
   chooseNetwork?(): Promise<NetworkChoice>;
-  /** The least rights that our account there needs, for this owner: a document in the provider's own form. */
-  policy?(owner: Owner): Record<string, unknown>;
   /** Of what is there for no machine in particular (images): removes what none of this owner needs. Gives its names. */
   collect?(owner: Owner): Promise<string[]>;
   /** Ends our watching; the machines go on. The object is of no use afterwards. */

@@ -71,7 +71,6 @@ export interface Driver {
     | { kind: 'tail'; read(ref: Ref): Promise<Buffer | undefined> }
     | { kind: 'after'; read(ref: Ref, bytes: number): Promise<Buffer | undefined> };
   /** Of what was made for no machine in particular (images): remove what no machine of this owner uses. */
-  policy?(owner: Owner): Record<string, unknown>;
   collect?(owner: Owner): Promise<string[]>;
   /** A machine that we run already after our restart: whatever must listen for it listens again. */
   resume?(handle: MachineHandle): Promise<void>;

@@ -39,7 +39,6 @@ const SAY_MS = 2_000;
  */
 export class RemoteProvider implements Provider {
   readonly capabilities: Capabilities = { ports: true, separateStreams: true, network: ['provider'] };
-  readonly policy?: (owner: Owner) => Record<string, unknown>;
   readonly #records: RemoteRecords;
   readonly #tokens: DoorTokens;
   readonly #disks: DiskCache;
@@ -56,8 +55,6 @@ export class RemoteProvider implements Provider {
     this.#tokens = new DoorTokens(options.home);
     this.#disks = new DiskCache(join(options.home, 'disks'));
     this.#pace = { ...PACE, ...options.pace };
-    const { driver } = options;
-    if (driver.policy) this.policy = (owner) => driver.policy?.(owner) ?? {};
   }
 
   get name(): ProviderName {

@@ -191,7 +191,7 @@ export function providerContract(name: string, makeSubject: () => Promise<Subjec
 
     it('keeps the streams apart and gives past bytes first', async () => {
       const handle = await start('exit3');
-      await provider.exits(handle, never());
+      expect(await provider.exits(handle, never())).toMatchObject({ reason: 'exited', code: 3 });
       const said = await output(handle);
       if (provider.capabilities.separateStreams) {
         expect(said).toMatchObject({ stdout: 'one\ntwo\n', stderr: 'oops\n' });

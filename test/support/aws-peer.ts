@@ -110,6 +110,13 @@ export class AwsPeer {
     return [...new Set(found.map((match) => match[1] ?? ''))];
   }
 
+  /** All that is there, by id; snapshots that are being written as well. */
+  async left(): Promise<string[]> {
+    const kinds = ['DescribeInstances', 'DescribeImages', 'DescribeVolumes'] as const;
+    const found = await Promise.all(kinds.map((kind) => this.count(kind)));
+    return [...found.flat(), ...this.snapshots.keys()];
+  }
+
   async close(): Promise<void> {
     await Promise.all([...this.instances.values()].map(async ({ machine }) => machine?.powerOff()));
     this.#server.closeAllConnections();

@@ -1,4 +1,6 @@
 import { UnikError } from '../../../core/errors.js';
+import { policies } from '../../../executor/providers/policies.js';
+import { providerName } from '../../provider-config.js';
 import { openapi } from '../openapi.js';
 import type { Parts } from '../parts.js';
 import type { Handlers } from '../server.js';
@@ -55,10 +57,11 @@ export function systemHandlers(parts: Parts): Pick<Handlers, Names> {
         }),
       ),
     providerPolicy: async ({ params: { name } }) => {
-      const provider = [...parts.providers.values()].find((one) => one.name === name);
-      if (!provider) throw new UnikError('provider_unknown', `this daemon has no provider ${name}`);
-      const policy = provider.policy?.(executor.owner);
-      if (policy) return { policy };
+      const known = providerName.safeParse(name);
+      if (!known.success)
+        throw new UnikError('provider_unknown', known.error.issues[0]?.message ?? `there is no provider ${name}`);
+      const policy = policies[known.data];
+      if (policy) return { policy: policy(executor.owner) };
       throw new UnikError('not_supported', `provider ${name} needs no rights that could be told here`);
     },
     guests: async () =>

@@ -1,5 +1,7 @@
 import {
+  DeleteVolumeCommand,
   DescribeInstancesCommand,
+  DescribeVolumesCommand,
   GetConsoleOutputCommand,
   RunInstancesCommand,
   TerminateInstancesCommand,
@@ -18,7 +20,6 @@ import { makeClients, type AwsClients } from './clients.js';
 import type { AwsConfig } from './config.js';
 import { awsError, isGone, nameOf } from './errors.js';
 import { AwsImages } from './images.js';
-import { awsPolicy } from './policy.js';
 import { probeAws } from './probe.js';
 import { ownTags, TAGS, tagOf } from './tags.js';
 
@@ -93,23 +94,25 @@ export class AwsDriver implements Driver {
   }
 
   async find(owner: Owner): Promise<RemoteMachine[]> {
-    const machines: RemoteMachine[] = [];
+    const found = (await this.#instances(owner)).map((instance) => this.#machine(instance));
+    const machines = found.filter(({ key }) => key !== '');
+    for (const { key } of machines) this.#ordered.delete(key);
+    return machines;
+  }
+
+  async #instances(owner: Owner): Promise<Instance[]> {
+    const all: Instance[] = [];
     let token: string | undefined;
     do {
       const query = new DescribeInstancesCommand({
         Filters: [{ Name: `tag:${TAGS.owner}`, Values: [owner] }],
         ...(token === undefined ? {} : { NextToken: token }),
       });
-      const page = await this.#clients.control.send(query).catch((err: unknown) => {
-        throw awsError(err, 'DescribeInstances');
-      });
-      for (const { Instances = [] } of page.Reservations ?? []) {
-        machines.push(...Instances.map((instance) => this.#machine(instance)).filter(({ key }) => key !== ''));
-      }
+      const page = await this.#clients.control.send(query).catch(fail('DescribeInstances'));
+      all.push(...(page.Reservations ?? []).flatMap(({ Instances = [] }) => Instances));
       token = page.NextToken;
     } while (token !== undefined);
-    for (const { key } of machines) this.#ordered.delete(key);
-    return machines;
+    return all;
   }
 
   async powerOff(ref: Ref): Promise<void> {
@@ -134,19 +137,40 @@ export class AwsDriver implements Driver {
 
   async collect(owner: Owner): Promise<string[]> {
     const inUse = new Set<string>();
-    const { Reservations = [] } = await this.#clients.control
-      .send(new DescribeInstancesCommand({ Filters: [{ Name: `tag:${TAGS.owner}`, Values: [owner] }] }))
-      .catch((err: unknown) => {
-        throw awsError(err, 'DescribeInstances');
-      });
-    for (const { ImageId, State } of Reservations.flatMap(({ Instances = [] }) => Instances)) {
-      if (ImageId !== undefined && STATES[State?.Name ?? ''] !== 'ended') inUse.add(ImageId);
+    const living = new Set<Key>(this.#ordered);
+    for (const { ImageId, State, Tags } of await this.#instances(owner)) {
+      if (STATES[State?.Name ?? ''] === 'ended') continue;
+      if (ImageId !== undefined) inUse.add(ImageId);
+      living.add(tagOf(Tags, TAGS.key) ?? '');
     }
-    return this.#images.collect(owner, inUse);
+    const images = await this.#images.collect(owner, inUse);
+    return [...images, ...(await this.#collectVolumes(owner, living))];
   }
 
-  policy(owner: Owner): Record<string, unknown> {
-    return awsPolicy(owner);
+  /** A volume goes with its instance; where that went wrong, it stays, free and to be paid for. */
+  async #collectVolumes(owner: Owner, living: ReadonlySet<Key>): Promise<string[]> {
+    const gone: string[] = [];
+    let token: string | undefined;
+    do {
+      const query = new DescribeVolumesCommand({
+        Filters: [
+          { Name: `tag:${TAGS.owner}`, Values: [owner] },
+          { Name: 'status', Values: ['available'] },
+        ],
+        ...(token === undefined ? {} : { NextToken: token }),
+      });
+      const { Volumes = [], NextToken } = await this.#clients.control.send(query).catch(fail('DescribeVolumes'));
+      for (const { VolumeId: id, Tags } of Volumes) {
+        if (id === undefined || living.has(tagOf(Tags, TAGS.key) ?? '')) continue;
+        await this.#clients.control.send(new DeleteVolumeCommand({ VolumeId: id })).catch((err: unknown) => {
+          // Attached, or gone, since it was listed.
+          if (!isGone(err) && nameOf(err) !== 'VolumeInUse') throw awsError(err, 'DeleteVolume');
+        });
+        gone.push(id);
+      }
+      token = NextToken;
+    } while (token !== undefined);
+    return gone;
   }
 
   close(): void {
@@ -243,3 +267,9 @@ export class AwsDriver implements Driver {
     }
   }
 }
+
+const fail =
+  (call: string) =>
+  (err: unknown): never => {
+    throw awsError(err, call);
+  };

@@ -10,7 +10,7 @@ export function awsPolicy(owner: string): Record<string, unknown> {
       {
         Sid: 'Look',
         Effect: 'Allow',
-        Action: ['AccountAttributes', 'Images', 'Instances', 'SecurityGroups', 'Snapshots', 'Subnets'].map(
+        Action: ['AccountAttributes', 'Images', 'Instances', 'SecurityGroups', 'Snapshots', 'Subnets', 'Volumes'].map(
           (what) => `ec2:Describe${what}`,
         ),
         Resource: '*',
@@ -38,7 +38,10 @@ export function awsPolicy(owner: string): Record<string, unknown> {
       {
         Sid: 'EndWhatIsOurs',
         Effect: 'Allow',
-        Action: ['ec2:TerminateInstances', 'ec2:GetConsoleOutput', 'ec2:DeregisterImage', 'ec2:DeleteSnapshot'],
+        Action: [
+          ...['ec2:TerminateInstances', 'ec2:GetConsoleOutput'],
+          ...['ec2:DeregisterImage', 'ec2:DeleteSnapshot', 'ec2:DeleteVolume'],
+        ],
         Resource: '*',
         Condition: ours,
       },

@@ -1,0 +1,108 @@
+/** Cloud Foundry on each provider: pushed, routed, logged, scaled, replaced, deleted. A provider adds one row. */
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Platform } from '../../support/cf/platform.js';
+import { openPusher, type Pusher } from '../../support/cf/pusher.js';
+import { aws } from '../../support/elsewhere/aws.js';
+import type { Elsewhere, ElsewhereRow } from '../../support/elsewhere/elsewhere.js';
+import { whyNoPeerNet } from '../../support/peer-net.js';
+import { describePeer } from '../../support/peers.js';
+import { send } from '../../support/routes/client.js';
+import { root, until } from '../../support/unik.js';
+
+jest.setTimeout(300_000);
+
+const ROWS: readonly ElsewhereRow[] = [aws];
+
+for (const row of ROWS) {
+  describePeer(`Cloud Foundry on ${row.provider}`, row.peers, () => {
+    const stack = `unik-${row.provider}`;
+    let dir: string;
+    let there: Elsewhere;
+    let platform: Platform;
+    let pusher: Pusher;
+
+    beforeAll(async () => {
+      const why = whyNoPeerNet();
+      if (why !== undefined) throw new Error(why);
+      dir = await mkdtemp(join(tmpdir(), 'unik-there-'));
+      there = await row.open(dir);
+      const cell = { provider: row.provider, provider_options: { [row.provider]: there.options } };
+      platform = await Platform.open({ stacks: [stack], cell });
+      pusher = await openPusher(platform);
+    });
+    afterAll(async () => {
+      pusher.close();
+      await platform.stop();
+      expect(await platform.processes()).toEqual([]);
+      await there.close();
+      await platform.remove();
+      await rm(dir, { recursive: true, force: true });
+    });
+
+    const answering = (): Promise<string> =>
+      until('hello answers', async () => {
+        const { status, body } = await send(platform.router, 'hello.apps.localhost');
+        return status === 200 ? /<code>([^<]+)<\/code>/.exec(body)?.[1] : undefined;
+      });
+    /** Names of the machines, once there are so many. */
+    const machines = (count: number): Promise<string[]> =>
+      until(
+        `${count} machines run at ${row.provider}`,
+        async () => {
+          const found = await there.living();
+          return found.length === count ? found : undefined;
+        },
+        120_000,
+      );
+    const running = (count: number): Promise<true> =>
+      until(
+        `${count} instances run`,
+        async () => {
+          const states = await pusher.states('hello');
+          return states.length === count && states.every((state) => state === 'RUNNING') ? true : undefined;
+        },
+        120_000,
+      );
+
+    test('a push makes a machine there, and the router leads to it', async () => {
+      await pusher.push('hello', stack, join(root, 'samples/hello'));
+      await answering();
+      await machines(1);
+    });
+
+    test('its logs are what its console says', async () => {
+      const said = /hello from instance 0/;
+      await until('the app is heard', async () => (said.test(await pusher.logs('hello')) ? true : undefined));
+    });
+
+    test('scaled to two, and one that the provider loses is replaced', async () => {
+      await pusher.scale('hello', 2);
+      await running(2);
+      const [first = '', second = ''] = await machines(2);
+      await there.lose(first);
+      const now = await until(
+        'another machine is there',
+        async () => {
+          const found = await there.living();
+          return found.length === 2 && !found.includes(first) ? found : undefined;
+        },
+        120_000,
+      );
+      expect(now).toContain(second);
+      await running(2);
+      await answering();
+    });
+
+    test('after its deletion, and the cell’s next look, nothing of it is left there', async () => {
+      await pusher.delete('hello');
+      await machines(0);
+      // It looks when it begins, as it does every hour.
+      await platform.killCell();
+      const empty = async (): Promise<true | undefined> => ((await there.left()).length === 0 ? true : undefined);
+      await until('nothing is left', empty, 60_000).catch(async () => expect(await there.left()).toEqual([]));
+    });
+  });
+}
