@@ -112,9 +112,11 @@ export class AwsPeer {
 
   /** All that is there, by id; snapshots that are being written as well. */
   async left(): Promise<string[]> {
-    const kinds = ['DescribeInstances', 'DescribeImages', 'DescribeVolumes'] as const;
+    const kinds = ['DescribeInstances', 'DescribeImages'] as const;
     const found = await Promise.all(kinds.map((kind) => this.count(kind)));
-    return [...found.flat(), ...this.snapshots.keys()];
+    const xml = await this.#moto2('Action=DescribeVolumes&Version=2016-11-15');
+    const volumes = [...xml.matchAll(/<volumeId>(vol-\w+)<\/volumeId>\s*<size>[\s\S]*?<status>([\w-]+)[\s\S]*?<requestId|$/g)];
+    return [...found.flat(), ...volumes.map(([all, id]) => all), ...this.snapshots.keys()];
   }
 
   async close(): Promise<void> {

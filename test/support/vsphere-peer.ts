@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
@@ -29,7 +29,9 @@ export class VSpherePeer {
   /** Every call, by its name. */
   readonly calls: string[] = [];
   /** Asked for each call; `drop` carries it out and loses the answer. */
-  fault: (method: string) => 'drop' | 'error' | undefined = () => undefined;
+  fault: (method: string) => 'drop' | 'error' | { delay_ms: number } | undefined = () => undefined;
+  /** Else machines are only told about. */
+  boot = true;
   readonly #copies = new Map<string, string>();
   #server!: Server;
   #vcsim!: ChildProcess;
@@ -37,11 +39,12 @@ export class VSpherePeer {
   #cookie = '';
 
   private constructor(
-    readonly net: PeerNet,
+    readonly net: PeerNet | undefined,
     readonly dir: string,
   ) {}
 
-  static async open(net: PeerNet, dir: string): Promise<VSpherePeer> {
+  /** Without a network, machines are only told about. */
+  static async open(net: PeerNet | undefined, dir: string): Promise<VSpherePeer> {
     const made = new VSpherePeer(net, dir);
     await made.#begin();
     return made;
@@ -51,9 +54,32 @@ export class VSpherePeer {
     return `http://127.0.0.1:${String((this.#server.address() as AddressInfo).port)}`;
   }
 
-  /** Names of the machines there are, and of those that run without one. */
-  left(): string[] {
-    return [...this.machines.values()].map(({ name }) => name);
+  /** Machines whose disks really run. */
+  living(): string[] {
+    return [...this.machines.values()].flatMap(({ name, machine }) => (machine ? [name] : []));
+  }
+
+  /** Names of the machines vcsim has. */
+  async vms(): Promise<string[]> {
+    const find =
+      '<FindByInventoryPath xmlns="urn:vim25"><_this type="SearchIndex">SearchIndex</_this><inventoryPath>DC0/vm</inventoryPath></FindByInventoryPath>';
+    const folder = /<returnval type="Folder">([^<]+)</.exec(await this.#soap(find))?.[1];
+    if (folder === undefined) throw new Error('vcsim tells of no folder for machines');
+    const children = await this.#property('Folder', folder, 'childEntity');
+    const refs = [...children.matchAll(/type="VirtualMachine"[^>]*>([^<]+)</g)].map(([, ref = '']) => ref);
+    const names = await Promise.all(refs.map((ref) => this.#property('VirtualMachine', ref, 'name')));
+    return names.flatMap((text) => /<val[^>]*>([^<]*)</.exec(text)?.[1] ?? []);
+  }
+
+  /** All that is there and is ours: machines, and paths of files on the datastore. */
+  async left(): Promise<string[]> {
+    const all = await readdir(this.dir, { recursive: true, withFileTypes: true });
+    const stored = all.flatMap((entry) => {
+      const path = join(entry.parentPath, entry.name);
+      const [, ours] = /LocalDS_0[^/]*\/(unik\/.*)$/.exec(path) ?? [];
+      return entry.isFile() && ours !== undefined ? [ours] : [];
+    });
+    return [...(await this.vms()), ...stored];
   }
 
   async lose(name: string): Promise<void> {
@@ -97,6 +123,7 @@ export class VSpherePeer {
     const method = /<(\w+) xmlns="urn:vim25">/.exec(text)?.[1] ?? '';
     this.calls.push(method);
     const fault = this.fault(method);
+    if (typeof fault === 'object') await delay(fault.delay_ms);
     if (fault === 'error') return void response.writeHead(503).end('no');
     this.#cookie = request.headers.cookie ?? this.#cookie;
     // vcsim lets everybody in.
@@ -173,7 +200,7 @@ export class VSpherePeer {
 
   async #powerOn(id: string): Promise<void> {
     const facts = this.machines.get(id);
-    if (!facts || facts.machine) return;
+    if (!facts || facts.machine || !this.boot || !this.net) return;
     const seed = join(this.dir, 'files', facts.seed);
     const ip = /"address":"([\d.]+)\//.exec((await readFile(seed)).toString('latin1'))?.[1];
     facts.machine = await this.net.boot({

@@ -22,8 +22,6 @@ import { uploadSnapshot } from './upload.js';
 
 const ROOT_DEVICE = '/dev/xvda';
 const AVAILABLE_MS = 10 * 60_000;
-/** A snapshot without an image is an upload under way, until it is this old. */
-const ORPHAN_MS = 2 * 60 * 60_000;
 
 export interface ImageParts {
   clients: AwsClients;
@@ -59,9 +57,9 @@ export class AwsImages {
     };
   }
 
-  /** Removes images and their snapshots that no machine needs; half uploads of long ago as well. Gives their ids. */
+  /** Removes images and their snapshots that no machine needs, and uploads that nobody here goes on with. Gives their ids. */
   async collect(owner: Owner, inUse: ReadonlySet<string>): Promise<string[]> {
-    const { clients, clock } = this.parts;
+    const { clients } = this.parts;
     const filters = [{ Name: `tag:${TAGS.owner}`, Values: [owner] }];
     const { Images = [] } = await clients.control
       .send(new DescribeImagesCommand({ Owners: ['self'], Filters: filters }))
@@ -81,9 +79,8 @@ export class AwsImages {
     const { Snapshots = [] } = await clients.control
       .send(new DescribeSnapshotsCommand({ OwnerIds: ['self'], Filters: filters }))
       .catch(fail('DescribeSnapshots'));
-    for (const { SnapshotId: id, Tags, StartTime, State } of Snapshots) {
-      const young = State === 'pending' && clock.now() - (StartTime?.getTime() ?? 0) < ORPHAN_MS;
-      if (id === undefined || young || isHeld(Tags) || kept.has(tagOf(Tags, TAGS.disk) ?? '')) continue;
+    for (const { SnapshotId: id, Tags } of Snapshots) {
+      if (id === undefined || isHeld(Tags) || kept.has(tagOf(Tags, TAGS.disk) ?? '')) continue;
       await clients.control.send(new DeleteSnapshotCommand({ SnapshotId: id })).catch(unlessGone('DeleteSnapshot'));
       gone.push(id);
     }

@@ -8,7 +8,7 @@ import { convertDisk, describeForEsxi } from '../../disks/formats.js';
 import { configSeed } from '../../disks/seed.js';
 import type { Owner } from '../../model.js';
 import type { Finding, Probe } from '../provider.js';
-import type { Driver, MachineOrder, Place, RawDisk, Ref, RemoteMachine } from '../../remote/driver.js';
+import type { Driver, MachineOrder, Place, Ref, RemoteMachine } from '../../remote/driver.js';
 import { placeIn } from '../../remote/pool.js';
 import type { VSphereConfig } from './config.js';
 import { machineSpec } from './spec.js';
@@ -21,6 +21,7 @@ export interface VSphereOptions {
 }
 
 const LIST_TRIES = 5;
+const NOTE = 'config.annotation';
 
 /** Where machines go, looked up once. */
 interface Ground {
@@ -28,6 +29,16 @@ interface Ground {
   folder: Moref;
   pool: Moref;
   network: Moref;
+  /** Of the datastore. */
+  browser: Moref;
+}
+
+interface VSphereMachine {
+  ref: Moref;
+  name: string;
+  on: boolean;
+  /** Digest of the disk it is a copy of. */
+  disk: string;
 }
 
 /**
@@ -44,6 +55,8 @@ export class VSphereDriver implements Driver {
   } as const;
   readonly #vim: Vim;
   readonly #uploads = new SharedWork<string>();
+  /** Machines that are being made, and the digests of their disks. */
+  readonly #making = new Map<string, string>();
   #ground: Promise<Ground> | undefined;
 
   constructor(private readonly options: VSphereOptions) {
@@ -87,14 +100,24 @@ export class VSphereDriver implements Driver {
   }
 
   async create(order: MachineOrder, signal: AbortSignal): Promise<RemoteMachine> {
-    const { config } = this.options;
     const known = (await this.find(order.owner)).find(({ key }) => key === order.key);
     if (known?.state === 'running') return { ...known, ...addressOf(order) };
     if (known) await this.remove(known);
-    const ground = await this.#where();
     const name = nameOf(order);
+    this.#making.set(name, order.disk.digest);
+    try {
+      await this.#make(order, name, signal);
+    } finally {
+      this.#making.delete(name);
+    }
+    return { key: order.key, owner: order.owner, id: name, state: 'running', ...addressOf(order) };
+  }
+
+  async #make(order: MachineOrder, name: string, signal: AbortSignal): Promise<void> {
+    const { config } = this.options;
+    const ground = await this.#where();
     const folder = this.#folder(name);
-    const master = await this.#upload(order.disk, ground, signal);
+    const master = await this.#upload(order, ground, signal);
     await this.#makeFolder(folder, ground);
     await this.#vim.upload(`${folder}/seed.iso`, configSeed(order.config));
     await this.#copyDisk(master, `${folder}/disk.vmdk`, ground, signal);
@@ -102,10 +125,10 @@ export class VSphereDriver implements Driver {
       ...{ name, folder, ram_mb: order.ram_mb, cpus: order.limits.cpus, owner: order.owner, key: order.key },
       ...{ disk: `${folder}/disk.vmdk`, seed: `${folder}/seed.iso`, serial: `${folder}/serial.log` },
       ...{ datastore: config.datastore, network: config.network, networkRef: ground.network },
+      note: order.disk.digest,
     });
     const made = await this.#vim.task('CreateVM', ground.folder, `${spec}${moref('pool', ground.pool)}`, signal);
     await this.#vim.task('PowerOnVM', morefOf(made), '', signal);
-    return { key: order.key, owner: order.owner, id: name, state: 'running', ...addressOf(order) };
   }
 
   async find(owner: Owner): Promise<RemoteMachine[]> {
@@ -127,15 +150,25 @@ export class VSphereDriver implements Driver {
     await this.powerOff(ref);
     const machine = await this.#named(nameOf(ref));
     if (machine) await this.#vim.task('Destroy', machine.ref).catch(unless('ManagedObjectNotFound'));
-    const { datacenter } = await this.#where();
-    const path = xml(`[${this.options.config.datastore}] ${this.#folder(nameOf(ref))}`);
-    await this.#vim
-      .task(
-        'DeleteDatastoreFile',
-        await this.#vim.service('fileManager'),
-        `<name>${path}</name>${moref('datacenter', datacenter)}`,
-      )
-      .catch(unless('FileNotFound'));
+    await this.#deleteFolder(this.#folder(nameOf(ref)));
+  }
+
+  /** Disks that no machine is a copy of, and folders of machines that are not there. Gives their paths. */
+  async collect(owner: Owner): Promise<string[]> {
+    const disks = `${this.options.config.folder}/disks`;
+    const prefix = prefixOf(owner);
+    // What is made while we look has its folder first.
+    const folders = await this.#names(this.options.config.folder);
+    const stored = await this.#names(disks);
+    const machines = await this.#machines();
+    const names = new Set([...machines.map(({ name }) => name), ...this.#making.keys()]);
+    const used = new Set([...machines.map(({ disk }) => disk), ...this.#making.values()]);
+    const gone = [
+      ...stored.filter((name) => name.startsWith(prefix) && !used.has(name.slice(prefix.length))).map(within(disks)),
+      ...folders.filter((name) => name.startsWith(prefix) && !names.has(name)).map((name) => this.#folder(name)),
+    ];
+    for (const path of gone) await this.#deleteFolder(path);
+    return gone;
   }
 
   close(): void {
@@ -144,6 +177,24 @@ export class VSphereDriver implements Driver {
 
   #folder(name: string): string {
     return `${this.options.config.folder}/${name}`;
+  }
+
+  async #deleteFolder(path: string): Promise<void> {
+    const { datacenter } = await this.#where();
+    const name = xml(`[${this.options.config.datastore}] ${path}`);
+    const body = `<name>${name}</name>${moref('datacenter', datacenter)}`;
+    await this.#vim
+      .task('DeleteDatastoreFile', await this.#vim.service('fileManager'), body)
+      .catch(unless('FileNotFound'));
+  }
+
+  /** Folders in a folder of the datastore; none where it is not there. */
+  async #names(folder: string): Promise<string[]> {
+    const { browser } = await this.#where();
+    const path = `<datastorePath>${xml(`[${this.options.config.datastore}] ${folder}`)}</datastorePath>`;
+    const what = '<searchSpec><query xsi:type="FolderFileQuery"/><matchPattern>*</matchPattern></searchSpec>';
+    const found = await this.#vim.task('SearchDatastore', browser, `${path}${what}`).catch(unless('FileNotFound'));
+    return typeof found === 'object' ? list(found['file']).map((file) => wordOf(file['path'])) : [];
   }
 
   async #where(): Promise<Ground> {
@@ -162,11 +213,13 @@ export class VSphereDriver implements Driver {
     const datacenter = await get(paths.datacenter);
     const [facts] = await this.#vim.properties([datacenter], 'Datacenter', ['vmFolder']);
     const folder = morefOf(facts?.props['vmFolder']);
-    return { datacenter, folder, pool: await get(paths.resource_pool), network: await get(paths.network) };
+    const [store] = await this.#vim.properties([await get(paths.datastore)], 'Datastore', ['browser']);
+    const browser = morefOf(store?.props['browser']);
+    return { datacenter, folder, browser, pool: await get(paths.resource_pool), network: await get(paths.network) };
   }
 
   /** A machine that goes while its facts are read spoils the whole answer: then all is read anew. */
-  async #machines(): Promise<{ ref: Moref; name: string; on: boolean }[]> {
+  async #machines(): Promise<VSphereMachine[]> {
     for (let tries = 1; ; tries++) {
       try {
         return await this.#readMachines();
@@ -176,22 +229,23 @@ export class VSphereDriver implements Driver {
     }
   }
 
-  async #readMachines(): Promise<{ ref: Moref; name: string; on: boolean }[]> {
+  async #readMachines(): Promise<VSphereMachine[]> {
     const { folder } = await this.#where();
     const [facts] = await this.#vim.properties([folder], 'Folder', ['childEntity']);
     const children = facts?.props['childEntity'] as Node | undefined;
     const refs = list(children?.['ManagedObjectReference'])
       .map(morefOf)
       .filter(({ type }) => type === 'VirtualMachine');
-    const found = await this.#vim.properties(refs, 'VirtualMachine', ['name', 'runtime.powerState']);
+    const found = await this.#vim.properties(refs, 'VirtualMachine', ['name', 'runtime.powerState', NOTE]);
     return found.map(({ object, props }) => ({
       ref: object,
       name: textOf(props['name']),
       on: textOf(props['runtime.powerState']) !== 'poweredOff',
+      disk: textOf(props[NOTE]),
     }));
   }
 
-  async #named(name: string): Promise<{ ref: Moref; on: boolean } | undefined> {
+  async #named(name: string): Promise<VSphereMachine | undefined> {
     return (await this.#machines()).find((machine) => machine.name === name);
   }
 
@@ -204,9 +258,9 @@ export class VSphereDriver implements Driver {
   }
 
   /** The disk of an image, once; its description comes last and so tells that the rest is there. */
-  #upload(disk: RawDisk, ground: Ground, signal: AbortSignal): Promise<string> {
-    const folder = `${this.options.config.folder}/disks/${disk.digest}`;
-    return this.#uploads.run(disk.digest, signal, async (enough) => {
+  #upload({ disk, owner }: MachineOrder, ground: Ground, signal: AbortSignal): Promise<string> {
+    const folder = `${this.options.config.folder}/disks/${prefixOf(owner)}${disk.digest}`;
+    return this.#uploads.run(folder, signal, async (enough) => {
       const path = `${folder}/disk.vmdk`;
       if (await this.#vim.download(path, 0)) return path;
       const scratch = await mkdtemp(join(this.options.home, 'upload-'));
@@ -255,6 +309,11 @@ const nameOf = ({ owner, key }: { owner: Owner; key: string }): string => `${pre
 const addressOf = ({ place }: MachineOrder): { address?: string } => (place ? { address: place.address } : {});
 const textOf = (node: Node[string]): string =>
   wordOf(typeof node === 'string' ? node : (node as Node | undefined)?.['#text']);
+
+const within =
+  (folder: string) =>
+  (name: string): string =>
+    `${folder}/${name}`;
 
 const unless =
   (...faults: string[]) =>

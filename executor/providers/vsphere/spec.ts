@@ -15,6 +15,8 @@ export interface MachineFacts {
   /** Kept with the machine, so that people see whose it is. */
   owner: string;
   key: string;
+  /** Seen by people, and by us. */
+  note: string;
 }
 
 /** A VirtualMachineConfigSpec; its elements are in the order of vim25's schema, which real servers insist on. Pure. */
@@ -23,7 +25,7 @@ export function machineSpec(facts: MachineFacts): string {
   const extra = (key: string, value: string): string =>
     `<extraConfig><key>${key}</key><value xsi:type="xsd:string">${xml(value)}</value></extraConfig>`;
   return [
-    `<config><name>${xml(facts.name)}</name><guestId>otherLinux64Guest</guestId>`,
+    `<config><name>${xml(facts.name)}</name><guestId>otherLinux64Guest</guestId><annotation>${xml(facts.note)}</annotation>`,
     `<files><vmPathName>${file(`${facts.folder}/${facts.name}.vmx`)}</vmPathName></files>`,
     `<numCPUs>${facts.cpus}</numCPUs><memoryMB>${Math.ceil(facts.ram_mb / 4) * 4}</memoryMB>`,
     add(

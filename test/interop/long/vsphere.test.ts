@@ -62,7 +62,7 @@ describePeer('vsphere', ['vcsim'], () => {
           provider = make();
           return provider;
         },
-        leftovers: () => peer.left(),
+        leftovers: () => peer.vms(),
         async close() {
           provider.close();
           await rm(home, { recursive: true, force: true });

@@ -9,6 +9,7 @@ import { awsConfigSchema } from '../../../executor/providers/aws/config.js';
 import { createAwsProvider } from '../../../executor/providers/aws/index.js';
 import type { RemoteProvider } from '../../../executor/remote/remote.js';
 import { ACCESS_KEY, AwsPeer, SECRET_KEY } from '../../support/aws-peer.js';
+import { leakRun } from '../../support/elsewhere/leaks.js';
 import { failure } from '../../support/failure.js';
 import { describePeer } from '../../support/peers.js';
 import { makeBench, makeSpec, open, type Bench } from '../../support/qemu.js';
@@ -159,47 +160,20 @@ describePeer('aws, calls that fail', ['moto'], () => {
   long?.(
     `${OPERATIONS} operations with faults and kills leave nothing that our lists do not show, and nothing after gc`,
     async () => {
-      let seed = 4711;
-      const random = (): number => (seed = (seed * 1_103_515_245 + 12_345) % 2 ** 31) / 2 ** 31;
       const faults = ['throttle', 'error', 'drop', { delay_ms: 200 }] as const;
-      peer.hidden_ms = 500;
-      peer.fault = () => (random() < 0.06 ? faults[Math.floor(random() * faults.length)] : undefined);
-      let provider = restart();
-      const pending: Promise<unknown>[] = [];
-      for (let operation = 0; operation < OPERATIONS; operation++) {
-        const what = random();
-        if (what < 0.45) {
-          const deadline = random() < 0.3 ? AbortSignal.timeout(Math.ceil(random() * 2_000)) : never();
-          pending.push(provider.start(spec(), deadline));
-        } else if (what < 0.8) {
-          const known = await provider.list(OWNER).catch(() => []);
-          const one = known[Math.floor(random() * known.length)];
-          if (one) pending.push(provider.destroy(one));
-        } else if (what < 0.9) {
-          pending.push(provider.collect(OWNER));
-        } else {
-          // A kill: what was under way is no longer ours.
-          provider = restart();
-        }
-        if (pending.length >= 4) await Promise.allSettled(pending.splice(0));
-      }
-      await Promise.allSettled(pending);
-      peer.fault = () => undefined;
-      await new Promise((resolve) => setTimeout(resolve, 3_000));
-      provider = restart();
-      const shown = new Set((await provider.list(OWNER)).map(({ data }) => String(data['id'])));
-      expect((await peer.count('DescribeInstances')).filter((id) => !shown.has(id))).toEqual([]);
-      for (const handle of await provider.list(OWNER)) await provider.destroy(handle);
-      await provider.collect(OWNER);
-      const left = await Promise.all(
-        (['DescribeInstances', 'DescribeImages', 'DescribeVolumes'] as const).map((what) => peer.count(what)),
+      await leakRun(
+        {
+          ...{ owner: OWNER, home, restart, spec },
+          trouble(random) {
+            peer.hidden_ms = random ? 500 : 0;
+            peer.fault = () => (random && random() < 0.06 ? faults[Math.floor(random() * faults.length)] : undefined);
+          },
+          machines: () => peer.count('DescribeInstances'),
+          left: () => peer.left(),
+        },
+        OPERATIONS,
       );
-      expect(left).toEqual([[], [], []]);
-      // One that is being written is an upload of a living cell, until it is old.
-      const finished = [...peer.snapshots.values()].filter(({ pending: polls }) => polls !== Infinity);
-      expect(finished).toEqual([]);
-      expect(await readdir(join(home, 'machines'))).toEqual([]);
     },
-    600_000,
+    900_000,
   );
 });

@@ -1,0 +1,31 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { PeerNet } from '../peer-net.js';
+import { PASSWORD, USERNAME, VSpherePeer } from '../vsphere-peer.js';
+import type { ElsewhereRow } from './elsewhere.js';
+
+export const vsphere: ElsewhereRow = {
+  provider: 'vsphere',
+  peers: ['vcsim'],
+  async open(dir) {
+    const net = await PeerNet.open();
+    const peer = await VSpherePeer.open(net, join(dir, 'peer'));
+    const credentials_file = join(dir, 'credentials.json');
+    await writeFile(credentials_file, JSON.stringify({ username: USERNAME, password: PASSWORD }), { mode: 0o600 });
+    return {
+      options: {
+        ...{ url: peer.url, credentials_file, datacenter: 'DC0', resource_pool: 'DC0_C0/Resources' },
+        ...{ network: 'VM Network', datastore: 'LocalDS_0' },
+        addresses: { subnet: `${net.subnet}.0/24`, first: `${net.subnet}.20`, last: `${net.subnet}.199` },
+      },
+      living: () => peer.living(),
+      lose: (name) => peer.lose(name),
+      left: () => peer.left(),
+      secrets: [PASSWORD],
+      async close() {
+        await peer.close();
+        await net.close();
+      },
+    };
+  },
+};
