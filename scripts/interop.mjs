@@ -27,8 +27,7 @@ for (const group of asked.length > 0 ? asked : groups.filter((name) => name !== 
   const note = join(root, 'test/interop', group, 'README.md');
   if (existsSync(note)) console.log(readFileSync(note, 'utf8').split('\n')[0]);
   if (group === 'long') rmSync(cases, { recursive: true, force: true });
-  // A client of EC2 keeps a connection for a while after its close; results are complete before the end is forced.
-  await tally.jest(`interop ${group}`, [`interop/${group}`], ['--runInBand', '--forceExit']);
+  await tally.jest(`interop ${group}`, [`interop/${group}`], ['--runInBand']);
   if (group === 'long') printCases();
 }
 tally.close();

@@ -52,6 +52,7 @@ export class AwsPeer {
   /** All calls are refused by this. */
   refuse: 'AuthFailure' | 'ExpiredToken' | 'UnauthorizedOperation' | undefined;
   boot = true;
+  readonly #closed = new AbortController();
   #server!: Server;
   #moto!: ChildProcess;
   #motoPort = 0;
@@ -110,16 +111,30 @@ export class AwsPeer {
     return [...new Set(found.map((match) => match[1] ?? ''))];
   }
 
+  /** A volume that nothing is attached to; gives its id. */
+  async freeVolume(tags: Record<string, string>): Promise<string> {
+    const words = Object.entries(tags).map(
+      ([key, value], n) =>
+        `&TagSpecification.1.Tag.${n + 1}.Key=${encodeURIComponent(key)}&TagSpecification.1.Tag.${n + 1}.Value=${encodeURIComponent(value)}`,
+    );
+    const order = 'Action=CreateVolume&Version=2016-11-15&Size=1&AvailabilityZone=us-east-1a';
+    const answer = await this.#moto2(`${order}&TagSpecification.1.ResourceType=volume${words.join('')}`);
+    return /<volumeId>(vol-\w+)/.exec(answer)?.[1] ?? '';
+  }
+
+  async deleteVolume(id: string): Promise<void> {
+    await this.#moto2(`Action=DeleteVolume&Version=2016-11-15&VolumeId=${id}`);
+  }
+
   /** All that is there, by id; snapshots that are being written as well. */
   async left(): Promise<string[]> {
-    const kinds = ['DescribeInstances', 'DescribeImages'] as const;
+    const kinds = ['DescribeInstances', 'DescribeImages', 'DescribeVolumes'] as const;
     const found = await Promise.all(kinds.map((kind) => this.count(kind)));
-    const xml = await this.#moto2('Action=DescribeVolumes&Version=2016-11-15');
-    const volumes = [...xml.matchAll(/<volumeId>(vol-\w+)<\/volumeId>\s*<size>[\s\S]*?<status>([\w-]+)[\s\S]*?<requestId|$/g)];
-    return [...found.flat(), ...volumes.map(([all, id]) => all), ...this.snapshots.keys()];
+    return [...found.flat(), ...this.snapshots.keys()];
   }
 
   async close(): Promise<void> {
+    this.#closed.abort();
     await Promise.all([...this.instances.values()].map(async ({ machine }) => machine?.powerOff()));
     this.#server.closeAllConnections();
     this.#server.close();
@@ -176,7 +191,11 @@ export class AwsPeer {
     const action = ebs ? ebsAction(request) : (form.get('Action') ?? '');
     this.calls.push(action);
     const fault = this.fault(action);
-    if (typeof fault === 'object') await delay(fault.delay_ms);
+    if (typeof fault === 'object') {
+      // A late answer must not hold up the end of the tests.
+      await delay(fault.delay_ms, undefined, { signal: this.#closed.signal, ref: false }).catch(() => undefined);
+      if (this.#closed.signal.aborted) return void response.destroy();
+    }
     const credential = /Credential=([^/]+)/.exec(request.headers.authorization ?? '')?.[1];
     const refusal = this.refuse ?? (credential === ACCESS_KEY ? undefined : 'AuthFailure');
     if (refusal) {
@@ -279,6 +298,10 @@ export class AwsPeer {
         `&Tag.${String(n + 1)}.Key=${encodeURIComponent(tag.Key)}&Tag.${String(n + 1)}.Value=${encodeURIComponent(tag.Value)}`,
     );
     await this.#moto2(`Action=CreateTags&Version=2016-11-15&ResourceId.1=${made.SnapshotId}${tags.join('')}`);
+    // moto makes a volume to take the snapshot of, which EBS does not.
+    const told = await this.#moto2(`Action=DescribeSnapshots&Version=2016-11-15&SnapshotId.1=${made.SnapshotId}`);
+    const volume = /<volumeId>(vol-\w+)/.exec(told)?.[1] ?? '';
+    await this.deleteVolume(volume);
     return { status: 201, body: JSON.stringify({ ...made, BlockSize: BLOCK }) };
   }
 

@@ -123,7 +123,7 @@ export class VSpherePeer {
     const method = /<(\w+) xmlns="urn:vim25">/.exec(text)?.[1] ?? '';
     this.calls.push(method);
     const fault = this.fault(method);
-    if (typeof fault === 'object') await delay(fault.delay_ms);
+    if (typeof fault === 'object') await delay(fault.delay_ms, undefined, { ref: false });
     if (fault === 'error') return void response.writeHead(503).end('no');
     this.#cookie = request.headers.cookie ?? this.#cookie;
     // vcsim lets everybody in.

@@ -99,6 +99,21 @@ describePeer('aws, calls that fail', ['moto'], () => {
     await provider.destroy(handle);
   }, 120_000);
 
+  test('gc takes free volumes of ours that no instance has, and nobody else’s', async () => {
+    const provider = restart();
+    const handle = await provider.start(spec(), never());
+    const [ours, kept, theirs] = await Promise.all([
+      peer.freeVolume({ 'unik:owner': OWNER, 'unik:key': 'long-gone' }),
+      peer.freeVolume({ 'unik:owner': OWNER, 'unik:key': handle.key }),
+      peer.freeVolume({ 'unik:owner': 'somebody/else', 'unik:key': handle.key }),
+    ]);
+    expect(await provider.collect(OWNER)).toEqual([ours]);
+    await provider.destroy(handle);
+    expect(await provider.collect(OWNER)).toContain(kept);
+    expect(await peer.left()).toEqual([theirs]);
+    await peer.deleteVolume(theirs);
+  }, 60_000);
+
   test('a lost answer makes one instance, however often it is asked', async () => {
     let runs = 0;
     peer.fault = (action) => (action === 'RunInstances' && ++runs <= 2 ? 'drop' : undefined);

@@ -16,8 +16,7 @@ import { PACE } from '../../support/remote.js';
 import { PASSWORD, USERNAME, VSpherePeer } from '../../support/vsphere-peer.js';
 
 const OWNER = 'leak/cell';
-/** Of the long run: test/interop/long/vsphere-faults.test.ts. */
-const OPERATIONS = Number(process.env['UNIK_LEAK_OPERATIONS'] ?? 0);
+const OPERATIONS = Number(process.env['UNIK_LEAK_OPERATIONS'] ?? 200);
 const never = (): AbortSignal => new AbortController().signal;
 
 // Machines here are only told about: what counts is what is asked of vSphere, and what is left there.
@@ -116,23 +115,18 @@ describePeer('vsphere, calls that fail', ['vcsim'], () => {
     for (const secret of [PASSWORD, 'hunter2-hunter2']) expect(said.join('\n')).not.toContain(secret);
   }, 60_000);
 
-  const long = OPERATIONS > 0 ? test : undefined;
-  long?.(
-    `${OPERATIONS} operations with faults and kills leave nothing that our lists do not show, and nothing after gc`,
-    async () => {
-      const faults = ['error', 'drop', { delay_ms: 200 }] as const;
-      await leakRun(
-        {
-          ...{ owner: OWNER, home, restart, spec },
-          trouble(random) {
-            peer.fault = () => (random && random() < 0.03 ? faults[Math.floor(random() * faults.length)] : undefined);
-          },
-          machines: () => peer.vms(),
-          left: () => peer.left(),
+  test(`${OPERATIONS} operations with faults and kills leave nothing that our lists do not show, and nothing after gc`, async () => {
+    const faults = ['error', 'drop', { delay_ms: 200 }] as const;
+    await leakRun(
+      {
+        ...{ owner: OWNER, home, restart, spec },
+        trouble(random) {
+          peer.fault = () => (random && random() < 0.03 ? faults[Math.floor(random() * faults.length)] : undefined);
         },
-        OPERATIONS,
-      );
-    },
-    900_000,
-  );
+        machines: () => peer.vms(),
+        left: () => peer.left(),
+      },
+      OPERATIONS,
+    );
+  }, 900_000);
 });

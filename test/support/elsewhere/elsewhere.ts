@@ -8,8 +8,8 @@ export interface Elsewhere {
   living(): Promise<string[]> | string[];
   /** The provider ends one, whatever we want. */
   lose(machine: string): Promise<void>;
-  /** All that is there and is ours: machines, images, disks, files. */
-  left(): Promise<string[]>;
+  /** All that is there and is ours: machines, images, disks, files. `home`: of the cell. */
+  left(home: string): Promise<string[]>;
   /** What must never be seen anywhere. */
   secrets: readonly string[];
   close(): Promise<void>;
