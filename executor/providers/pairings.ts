@@ -19,16 +19,16 @@ export const PAIRINGS: Partial<Record<GuestName, Partial<Record<ProviderName, st
   multiboot: { qemu: 'yes' },
 };
 
-/** What a provider's machines have, where we cannot choose. */
+/** What the machines that we make at a provider have. Other devices of theirs (AHCI, e1000, Fusion) we never order. */
 const HARDWARE: Partial<Record<ProviderName, { network: readonly string[]; disk: readonly string[] }>> = {
   aws: { network: ['ena'], disk: ['nvme'] },
-  vsphere: { network: ['vmxnet3', 'e1000'], disk: ['pvscsi', 'ahci'] },
-  virtualbox: { network: ['virtio-net', 'e1000', 'pcnet'], disk: ['ahci', 'ide', 'virtio-scsi'] },
+  vsphere: { network: ['vmxnet3'], disk: ['pvscsi'] },
+  virtualbox: { network: ['virtio-net'], disk: ['ide'] },
   openstack: { network: ['virtio-net'], disk: ['virtio-blk', 'virtio-scsi'] },
 };
 
-/** Why it cannot be: a dead network shows nowhere but from outside, so it is refused before it boots. */
-function reasonAgainst(guest: GuestName, provider: ProviderName): string {
+/** A dead network shows nowhere but from outside, so it is refused before it boots. Undefined: nothing is missing. */
+export function missingDriver(guest: GuestName, provider: ProviderName): string | undefined {
   const has = HARDWARE[provider];
   const { devices } = guests[guest].capabilities;
   if (has && !has.network.some((card) => devices.network.includes(card))) {
@@ -37,7 +37,7 @@ function reasonAgainst(guest: GuestName, provider: ProviderName): string {
   if (has && devices.disk.length > 0 && !has.disk.some((disk) => devices.disk.includes(disk))) {
     return `it has no driver for its disks (${has.disk.join(', ')})`;
   }
-  return 'nobody has brought them together yet';
+  return undefined;
 }
 
 /** Throws `guest_unsupported` with the reason. */
@@ -47,6 +47,6 @@ export function checkPairing(guest: GuestName, provider: ProviderName): void {
   if (verdict === 'yes') return;
   throw new UnikError(
     'guest_unsupported',
-    `guest ${guest} does not run on provider ${provider}: ${verdict ?? reasonAgainst(guest, provider)}`,
+    `guest ${guest} does not run on provider ${provider}: ${verdict ?? missingDriver(guest, provider) ?? 'nobody has brought them together yet'}`,
   );
 }

@@ -26,6 +26,11 @@ export function placeIn(pool: AddressPool, taken: readonly string[]): Place {
   throw new UnikError('insufficient_machines', `all addresses from ${pool.first} to ${pool.last} are taken`);
 }
 
+/** How many there are. */
+export function poolSize({ first, last }: AddressPool): number {
+  return Math.max(0, numberOf(last) - numberOf(first) + 1);
+}
+
 function numberOf(address: string): number {
   if (!isIPv4(address)) throw new UnikError('config_invalid', `${address} is no IPv4 address`);
   return address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);

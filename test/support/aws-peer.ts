@@ -51,6 +51,8 @@ export class AwsPeer {
   pending_polls = 1;
   /** All calls are refused by this. */
   refuse: 'AuthFailure' | 'ExpiredToken' | 'UnauthorizedOperation' | undefined;
+  /** Calls that our account may not make. */
+  forbidden: readonly string[] = [];
   boot = true;
   readonly #closed = new AbortController();
   #server!: Server;
@@ -197,7 +199,8 @@ export class AwsPeer {
       if (this.#closed.signal.aborted) return void response.destroy();
     }
     const credential = /Credential=([^/]+)/.exec(request.headers.authorization ?? '')?.[1];
-    const refusal = this.refuse ?? (credential === ACCESS_KEY ? undefined : 'AuthFailure');
+    const denied = this.forbidden.includes(action) ? 'UnauthorizedOperation' : undefined;
+    const refusal = this.refuse ?? denied ?? (credential === ACCESS_KEY ? undefined : 'AuthFailure');
     if (refusal) {
       refuse(response, ebs, refusal, refusal === 'UnauthorizedOperation' ? 403 : 401);
       return;

@@ -172,7 +172,13 @@ function start(one) {
 }
 
 const verbs = {
-  '--version': () => process.stdout.write(setup.major >= 7 ? '7.0.20r163906\n' : '6.1.50_Debianr161033\n'),
+  '--version': () => {
+    if (setup.fail === 'no-module')
+      process.stdout.write(
+        'WARNING: The vboxdrv kernel module is not loaded. Either there is no module\n         available for the current kernel (6.1.0) or it failed to load.\n',
+      );
+    process.stdout.write(setup.major >= 7 ? '7.0.20r163906\n' : '6.1.50_Debianr161033\n');
+  },
   convertfromraw() {
     if (existsSync(args[1])) fail(`Cannot create the disk image "${args[1]}": VERR_ALREADY_EXISTS`);
     execFileSync('qemu-img', ['convert', '-f', 'raw', '-O', option('format').toLowerCase(), args[0], args[1]]);

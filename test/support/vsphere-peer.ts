@@ -32,6 +32,8 @@ export class VSpherePeer {
   fault: (method: string) => 'drop' | 'error' | { delay_ms: number } | undefined = () => undefined;
   /** Else machines are only told about. */
   boot = true;
+  /** Privileges that our account lacks; vcsim knows nothing of them. */
+  forbidden: readonly string[] = [];
   readonly #copies = new Map<string, string>();
   #server!: Server;
   #vcsim!: ChildProcess;
@@ -132,6 +134,10 @@ export class VSpherePeer {
       return;
     }
     const on = /<_this type="\w+">([^<]+)</.exec(text)?.[1] ?? '';
+    if (method === 'HasPrivilegeOnEntities') {
+      response.writeHead(200, { 'content-type': 'text/xml' }).end(this.#rights(text));
+      return;
+    }
     if (method === 'CopyVirtualDisk_Task') this.#copies.set(pathIn(text, 'destName'), pathIn(text, 'sourceName'));
     const answer = await this.#forward(request, body);
     if (method === 'CreateVM_Task') await this.#created(text, await answer.clone().text());
@@ -145,6 +151,19 @@ export class VSpherePeer {
       ...(cookies.length > 0 ? { 'set-cookie': cookies } : {}),
     });
     response.end(Buffer.from(await answer.arrayBuffer()));
+  }
+
+  #rights(order: string): string {
+    const told = [...order.matchAll(/<privId>([^<]+)</g)].map(([, name = '']) => {
+      const isGranted = String(!this.forbidden.includes(name));
+      return `<privAvailability><privId>${name}</privId><isGranted>${isGranted}</isGranted></privAvailability>`;
+    });
+    const entity = /<entity type="\w+">[^<]+<\/entity>/.exec(order)?.[0] ?? '';
+    return (
+      '<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/"><soapenv:Body>' +
+      `<HasPrivilegeOnEntitiesResponse xmlns="urn:vim25"><returnval>${entity}${told.join('')}</returnval>` +
+      '</HasPrivilegeOnEntitiesResponse></soapenv:Body></soapenv:Envelope>'
+    );
   }
 
   #forward(request: IncomingMessage, body: Buffer): Promise<Response> {

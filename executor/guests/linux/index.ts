@@ -53,7 +53,11 @@ export const linux: Guest = {
   capabilities: {
     ...{ signals: true, exitStatus: true, stderrApart: true, fork: true, maxCpus: 16 },
     ...{ files: true, writes: 'disk', onlyPositionIndependent: false, unsupported: [] },
-    devices: { network: ['virtio-net'], disk: ['virtio-blk'] },
+    // Of the cloud kernel, which has no AHCI, e1000 or Fusion.
+    devices: {
+      network: ['virtio-net', 'ena', 'vmxnet3'],
+      disk: ['virtio-blk', 'virtio-scsi', 'nvme', 'pvscsi', 'ide'],
+    },
   },
   root: {
     format: 'erofs',

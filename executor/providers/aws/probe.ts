@@ -5,6 +5,8 @@ import {
   DescribeSecurityGroupsCommand,
   DescribeSnapshotsCommand,
   DescribeSubnetsCommand,
+  DescribeVolumesCommand,
+  RegisterImageCommand,
   RunInstancesCommand,
   type EC2Client,
 } from '@aws-sdk/client-ec2';
@@ -27,7 +29,9 @@ export async function probeAws({ control }: AwsClients, config: AwsConfig, signa
         right('ec2:DescribeSnapshots', () =>
           control.send(new DescribeSnapshotsCommand({ OwnerIds: ['self'], MaxResults: 5 })),
         ),
+        right('ec2:DescribeVolumes', () => control.send(new DescribeVolumesCommand({ MaxResults: 5 }))),
         right('ec2:RunInstances', () => tryRun(control, config)),
+        right('ec2:RegisterImage', () => control.send(new RegisterImageCommand({ DryRun: true, Name: 'unik-probe' }))),
         ask(`subnet ${config.subnet_id}`, () =>
           control.send(new DescribeSubnetsCommand({ SubnetIds: [config.subnet_id] })),
         ),

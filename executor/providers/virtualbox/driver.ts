@@ -8,7 +8,7 @@ import type { Owner } from '../../model.js';
 import type { Finding, Probe } from '../provider.js';
 import { configSeed } from '../../disks/seed.js';
 import type { Driver, MachineOrder, Place, Ref, RemoteMachine, RemoteState } from '../../remote/driver.js';
-import { placeIn } from '../../remote/pool.js';
+import { placeIn, poolSize } from '../../remote/pool.js';
 import type { VirtualBoxConfig } from './config.js';
 import { majorVersion, readInfo, readNames, VBoxError, VBoxManage } from './manage.js';
 
@@ -44,10 +44,14 @@ export class VirtualBoxDriver implements Driver {
 
   async probe(signal: AbortSignal): Promise<Probe> {
     const { adapter, vboxmanage } = this.options.config;
-    const install = 'Install VirtualBox 6 or 7, and set virtualbox.vboxmanage to its program.';
-    const version = await this.#ask('program', install, async () =>
-      (await this.#manage.call(['--version'], signal)).trim(),
-    );
+    const install = 'Install VirtualBox 6 or 7 with its kernel module, and set virtualbox.vboxmanage to its program.';
+    const version = await this.#ask('program', install, async () => {
+      const text = (await this.#manage.call(['--version'], signal)).trim();
+      majorVersion(text);
+      // Then it says so before its version.
+      if (/^WARNING/m.test(text)) throw new UnikError('provider_unavailable', text.split('\n')[0] ?? '');
+      return text;
+    });
     const findings = [version];
     if (version.status === 'ok') {
       const fix = `${vboxmanage} hostonlyif create, or set virtualbox.adapter`;
@@ -57,6 +61,18 @@ export class VirtualBoxDriver implements Driver {
           if (new RegExp(`^Name:\\s+${adapter}$`, 'm').test(known)) return 'there';
           throw new UnikError('provider_unavailable', `no host-only network ${adapter}`);
         }),
+        await this.#ask(
+          'rights',
+          'Run the cell as the account whose VirtualBox this is, with its folder writable.',
+          async () => {
+            const known = readNames(await this.#manage.call(['list', 'vms'], signal));
+            return `its list of machines (${known.length}) can be read`;
+          },
+        ),
+        {
+          ...{ name: 'virtualbox quota', status: 'ok' as const },
+          detail: `addresses for ${poolSize(this.options.config.addresses)} machines`,
+        },
       );
     }
     const healthy = findings.every(({ status }) => status === 'ok');

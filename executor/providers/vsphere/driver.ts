@@ -2,15 +2,16 @@ import { createHash } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../../core/clock.js';
-import { toUnikError, UnikError } from '../../../core/errors.js';
+import { UnikError } from '../../../core/errors.js';
 import { SharedWork } from '../../../core/shared-work.js';
 import { convertDisk, describeForEsxi } from '../../disks/formats.js';
 import { configSeed } from '../../disks/seed.js';
 import type { Owner } from '../../model.js';
-import type { Finding, Probe } from '../provider.js';
+import type { Probe } from '../provider.js';
 import type { Driver, MachineOrder, Place, Ref, RemoteMachine } from '../../remote/driver.js';
 import { placeIn } from '../../remote/pool.js';
 import type { VSphereConfig } from './config.js';
+import { pathsOf, probeVSphere } from './probe.js';
 import { machineSpec } from './spec.js';
 import { list, moref, morefOf, Vim, VimFault, wordOf, xml, type Moref, type Node } from './vim.js';
 
@@ -67,36 +68,8 @@ export class VSphereDriver implements Driver {
     return placeIn(this.options.config.addresses, taken);
   }
 
-  async probe(signal: AbortSignal): Promise<Probe> {
-    const { config } = this.options;
-    const findings: Finding[] = [];
-    const ask = async (what: string, fix: string, look: () => Promise<unknown>): Promise<boolean> => {
-      try {
-        await look();
-        findings.push({ name: `vsphere ${what}`, status: 'ok', detail: 'ok' });
-        return true;
-      } catch (err) {
-        findings.push({ name: `vsphere ${what}`, status: 'error', detail: toUnikError(err).message, fix });
-        return false;
-      }
-    };
-    const there = async (path: string): Promise<void> => {
-      if (!(await this.#vim.lookUp(path, signal)))
-        throw new UnikError('provider_unavailable', `${path} is not in the inventory`);
-    };
-    const reached = await ask('reach and credentials', 'Check url, ca_file, and the account in credentials_file.', () =>
-      this.#vim.service('rootFolder'),
-    );
-    if (reached) {
-      for (const [key, path] of Object.entries(pathsOf(config)))
-        await ask(key, `Correct vsphere.${key}.`, () => there(path));
-    }
-    const healthy = findings.every(({ status }) => status === 'ok');
-    return {
-      healthy,
-      summary: healthy ? `vSphere at ${config.url}` : `vSphere at ${config.url} cannot be used`,
-      findings,
-    };
+  probe(signal: AbortSignal): Promise<Probe> {
+    return probeVSphere(this.#vim, this.options.config, signal);
   }
 
   async create(order: MachineOrder, signal: AbortSignal): Promise<RemoteMachine> {
@@ -291,16 +264,6 @@ export class VSphereDriver implements Driver {
       '<force>true</force>';
     await this.#vim.task('CopyVirtualDisk', await this.#vim.service('virtualDiskManager'), body, signal);
   }
-}
-
-function pathsOf(config: VSphereConfig): Record<'datacenter' | 'resource_pool' | 'datastore' | 'network', string> {
-  const { datacenter } = config;
-  return {
-    datacenter,
-    resource_pool: `${datacenter}/host/${config.resource_pool}`,
-    datastore: `${datacenter}/datastore/${config.datastore}`,
-    network: `${datacenter}/network/${config.network}`,
-  };
 }
 
 /** vSphere's names have at most 80 characters. */

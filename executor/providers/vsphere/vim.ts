@@ -42,6 +42,8 @@ export class Vim {
   #agent: Promise<Agent> | undefined;
   #cookie: string | undefined;
   #login: Promise<void> | undefined;
+  /** What the server calls our session. */
+  #key = '';
   #content: Node | undefined;
   readonly #parser = new XMLParser({ ignoreAttributes: false, removeNSPrefix: true, parseTagValue: false });
 
@@ -83,6 +85,17 @@ export class Vim {
     const index = await this.service('searchIndex');
     const answer = await this.call('FindByInventoryPath', index, `<inventoryPath>${xml(path)}</inventoryPath>`, signal);
     return answer['returnval'] === undefined ? undefined : morefOf(answer['returnval']);
+  }
+
+  /** Which of these privileges our account lacks on an object. */
+  async lacks(on: Moref, privileges: readonly string[], signal?: AbortSignal): Promise<string[]> {
+    const manager = await this.service('authorizationManager');
+    const asked = privileges.map((name) => `<privId>${xml(name)}</privId>`).join('');
+    const body = `${moref('entity', on)}<sessionId>${xml(this.#key)}</sessionId>${asked}`;
+    const answer = await this.call('HasPrivilegeOnEntities', manager, body, signal);
+    const told = list(answer['returnval']).flatMap((entity) => list(entity['privAvailability']));
+    const granted = new Set(told.filter((one) => one['isGranted'] === 'true').map((one) => wordOf(one['privId'])));
+    return privileges.filter((name) => !granted.has(name));
   }
 
   async properties(
@@ -162,7 +175,8 @@ export class Vim {
     const root = { type: 'ServiceInstance', value: 'ServiceInstance' };
     this.#content = (await this.#send('RetrieveServiceContent', root, ''))['returnval'] as Node;
     const who = `<userName>${xml(username)}</userName><password>${xml(password)}</password>`;
-    await this.#send('Login', morefOf(this.#content['sessionManager']), who);
+    const { returnval } = await this.#send('Login', morefOf(this.#content['sessionManager']), who);
+    this.#key = wordOf((returnval as Node | undefined)?.['key']);
   }
 
   async #send(method: string, on: Moref, body: string, signal?: AbortSignal): Promise<Node> {

@@ -5,9 +5,9 @@ import { guests } from '../../../executor/guests/index.js';
 import { commandLine as osvLine } from '../../../executor/guests/osv/command-line.js';
 import { rumpConfig } from '../../../executor/guests/rumprun/config.js';
 import { fillTemplate } from '../../../executor/guests/solo5/template.js';
-import { GUESTS, type InstanceConfig } from '../../../executor/model.js';
+import { GUESTS, PROVIDERS, type InstanceConfig } from '../../../executor/model.js';
 import { signOf } from '../../../executor/guests/linux/control.js';
-import { checkPairing } from '../../../executor/providers/pairings.js';
+import { checkPairing, missingDriver, PAIRINGS } from '../../../executor/providers/pairings.js';
 import { anImage, aKernel } from '../../support/executor.js';
 import { failure } from '../../support/failure.js';
 
@@ -202,5 +202,18 @@ describe('pairings', () => {
     expect((await failure(() => checkPairing('unikraft', 'aws'))).message).toMatch(
       /no driver for its network cards \(ena\)/,
     );
+    expect((await failure(() => checkPairing('rumprun', 'virtualbox'))).message).toMatch(
+      /no driver for its disks \(ide\)/,
+    );
+  });
+
+  test('whoever is paired has drivers for what the provider’s machines have', () => {
+    const pairs = GUESTS.flatMap((guest) =>
+      PROVIDERS.filter((provider) => PAIRINGS[guest]?.[provider] === 'yes').map(
+        (provider) => [guest, provider, missingDriver(guest, provider)] as const,
+      ),
+    );
+    expect(pairs.length).toBeGreaterThan(GUESTS.length);
+    expect(pairs.filter(([, , missing]) => missing !== undefined)).toEqual([]);
   });
 });
