@@ -1,5 +1,6 @@
+import { execa } from 'execa';
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
@@ -75,12 +76,9 @@ export class VSpherePeer {
 
   /** All that is there and is ours: machines, and paths of files on the datastore. */
   async left(): Promise<string[]> {
-    const all = await readdir(this.dir, { recursive: true, withFileTypes: true });
-    const stored = all.flatMap((entry) => {
-      const path = join(entry.parentPath, entry.name);
-      const [, ours] = /LocalDS_0[^/]*\/(unik\/.*)$/.exec(path) ?? [];
-      return entry.isFile() && ours !== undefined ? [ours] : [];
-    });
+    // Files that go while we look are not left.
+    const { stdout } = await execa('find', [this.dir, '-ignore_readdir_race', '-type', 'f'], { reject: false });
+    const stored = stdout.split('\n').flatMap((path) => /LocalDS_0[^/]*\/(unik\/.*)$/.exec(path)?.[1] ?? []);
     return [...(await this.vms()), ...stored];
   }
 
