@@ -2,9 +2,10 @@
  * `npm run interop [-- GROUP]`: conformance and end-to-end tests against real peers. A group is a folder of test/interop.
  * `long` is what is too slow for CI and runs only when named.
  */
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { findPeers } from './peers.mjs';
+import { clearCases, printCases } from './provider-cases.mjs';
 import { root, setup } from './setup.mjs';
 import { Tally } from './steps.mjs';
 
@@ -21,23 +22,11 @@ if (unknown.length > 0) {
 await setup({ test: true, interop: true });
 findPeers();
 const tally = new Tally();
-/** What the contract suite wrote of each provider. */
-const cases = join(root, '.assets/provider-cases');
+clearCases();
 for (const group of asked.length > 0 ? asked : groups.filter((name) => name !== 'long')) {
   const note = join(root, 'test/interop', group, 'README.md');
   if (existsSync(note)) console.log(readFileSync(note, 'utf8').split('\n')[0]);
-  if (group === 'long') rmSync(cases, { recursive: true, force: true });
   await tally.jest(`interop ${group}`, [`interop/${group}`], ['--runInBand']);
-  if (group === 'long') printCases();
 }
+printCases();
 tally.close();
-
-/** Provider by case. */
-function printCases() {
-  const files = existsSync(cases) ? readdirSync(cases).sort() : [];
-  const columns = files.map((file) => JSON.parse(readFileSync(join(cases, file), 'utf8')));
-  const names = files.map((file) => file.replace('.json', ''));
-  console.log(`case | ${names.join(' | ')}\n${['---', ...names.map(() => '---')].join(' | ')}`);
-  for (const name of new Set(columns.flatMap((column) => Object.keys(column))))
-    console.log([name, ...columns.map((column) => column[name] ?? 'not run')].join(' | '));
-}

@@ -52,6 +52,7 @@ export class RemoteLive {
   #noting = false;
   #cut = false;
   #told_at: number | undefined;
+  #hearing: Promise<unknown> = Promise.resolve();
   readonly #since: number;
 
   constructor(
@@ -146,8 +147,14 @@ export class RemoteLive {
     }
   }
 
-  /** Takes what the serial line has said since. True: something came. */
-  async #hear(): Promise<boolean> {
+  /** Takes what the serial line has said since. True: something came. One at a time, else a part counts twice as read. */
+  #hear(): Promise<boolean> {
+    const heard = this.#hearing.then(() => this.#hearOnce());
+    this.#hearing = heard.catch(() => undefined);
+    return heard;
+  }
+
+  async #hearOnce(): Promise<boolean> {
     const { driver, spool } = this.parts;
     const { serial } = driver;
     if (serial.kind === 'after') {

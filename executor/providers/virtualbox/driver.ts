@@ -117,10 +117,12 @@ export class VirtualBoxDriver implements Driver {
 
   async find(owner: Owner): Promise<RemoteMachine[]> {
     const prefix = prefixOf(owner);
+    // Each call is a process: most machines run, and one call names all of those.
+    const running = new Set(readNames(await this.#manage.call(['list', 'runningvms'])));
     const names = readNames(await this.#manage.call(['list', 'vms'])).filter((name) => name.startsWith(prefix));
     const machines = await Promise.all(
       names.map(async (name): Promise<RemoteMachine | undefined> => {
-        const state = await this.#state(name);
+        const state = running.has(name) ? ('running' as const) : await this.#state(name);
         return state && { key: name.slice(prefix.length), owner, id: name, state };
       }),
     );
