@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { Clock } from '../../core/clock.js';
 import type { Log } from '../../core/log.js';
+import type { Owner } from '../model.js';
 import { awsConfigSchema } from './aws/config.js';
 import type { FakeOptions } from './fake/index.js';
 import type { Provider } from './provider.js';
@@ -15,16 +16,30 @@ export const providers = {
   qemu: async (options: QemuOptions): Promise<Provider> => new (await import('./qemu/qemu.js')).QemuProvider(options),
 };
 
-/** Providers of machines elsewhere: what an operator tells of each (`provider_options.NAME`), and what is made of it. */
+/** Providers of machines elsewhere: what an operator tells of each (`provider_options.NAME`), what is made of it, and the rights it needs. */
 export const elsewhere = {
-  aws: told(awsConfigSchema, async (options) => (await import('./aws/index.js')).createAwsProvider(options)),
+  aws: told(
+    awsConfigSchema,
+    async (options) => (await import('./aws/index.js')).createAwsProvider(options),
+    async (owner) => (await import('./aws/policy.js')).awsPolicy(owner),
+  ),
   virtualbox: told(virtualboxConfigSchema, async (options) =>
     (await import('./virtualbox/index.js')).createVirtualBoxProvider(options),
   ),
-  vsphere: told(vsphereConfigSchema, async (options) =>
-    (await import('./vsphere/index.js')).createVSphereProvider(options),
+  vsphere: told(
+    vsphereConfigSchema,
+    async (options) => (await import('./vsphere/index.js')).createVSphereProvider(options),
+    async () => (await import('./vsphere/policy.js')).vspherePolicy(),
   ),
 };
+
+/** The least rights that a cell needs there; told whether it is configured or not. Undefined: it gives none. */
+export async function policyOf(name: string, owner: Owner): Promise<Record<string, unknown> | undefined> {
+  const found = Object.entries(elsewhere).find(([known]) => known === name)?.[1];
+  return found?.policy?.(owner);
+}
+
+type Policy = (owner: Owner) => Promise<Record<string, unknown>>;
 
 interface Parts {
   /** A folder of the provider's own. */
@@ -37,11 +52,13 @@ export interface Told<S extends z.ZodType> {
   schema: S;
   /** `config` is what `schema` reads. */
   make(config: unknown, parts: Parts): Promise<Provider>;
+  policy: Policy | undefined;
 }
 
 function told<S extends z.ZodType>(
   schema: S,
   make: (options: Parts & { config: z.output<S> }) => Promise<Provider>,
+  policy?: Policy,
 ): Told<S> {
-  return { schema, make: (config, parts) => make({ ...parts, config: schema.parse(config) }) };
+  return { schema, policy, make: (config, parts) => make({ ...parts, config: schema.parse(config) }) };
 }

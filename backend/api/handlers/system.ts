@@ -1,5 +1,5 @@
 import { UnikError } from '../../../core/errors.js';
-import { policies } from '../../../executor/providers/policies.js';
+import { policyOf } from '../../../executor/providers/index.js';
 import { providerName } from '../../provider-config.js';
 import { openapi } from '../openapi.js';
 import type { Parts } from '../parts.js';
@@ -60,8 +60,8 @@ export function systemHandlers(parts: Parts): Pick<Handlers, Names> {
       const known = providerName.safeParse(name);
       if (!known.success)
         throw new UnikError('provider_unknown', known.error.issues[0]?.message ?? `there is no provider ${name}`);
-      const policy = policies[known.data];
-      if (policy) return { policy: policy(executor.owner) };
+      const policy = await policyOf(known.data, executor.owner);
+      if (policy) return { policy };
       throw new UnikError('not_supported', `provider ${name} needs no rights that could be told here`);
     },
     guests: async () =>
