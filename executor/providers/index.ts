@@ -4,6 +4,7 @@ import type { Log } from '../../core/log.js';
 import type { Owner } from '../model.js';
 import { awsConfigSchema } from './aws/config.js';
 import type { FakeOptions } from './fake/index.js';
+import { openstackConfigSchema } from './openstack/config.js';
 import type { Provider } from './provider.js';
 import type { QemuOptions } from './qemu/qemu.js';
 import { virtualboxConfigSchema } from './virtualbox/config.js';
@@ -22,6 +23,11 @@ export const elsewhere = {
     awsConfigSchema,
     async (options) => (await import('./aws/index.js')).createAwsProvider(options),
     async (owner) => (await import('./aws/policy.js')).awsPolicy(owner),
+  ),
+  openstack: told(
+    openstackConfigSchema,
+    async (options) => (await import('./openstack/index.js')).createOpenStackProvider(options),
+    async () => (await import('./openstack/policy.js')).openstackPolicy(),
   ),
   virtualbox: told(virtualboxConfigSchema, async (options) =>
     (await import('./virtualbox/index.js')).createVirtualBoxProvider(options),

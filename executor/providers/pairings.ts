@@ -8,6 +8,7 @@ export const PAIRINGS: Partial<Record<GuestName, Partial<Record<ProviderName, st
     qemu: 'yes',
     fake: 'yes',
     aws: 'yes',
+    openstack: 'yes',
     virtualbox: 'yes',
     vsphere: 'yes',
   },

@@ -1,0 +1,4 @@
+import { describe } from '@jest/globals';
+import { openstackContract } from '../../support/openstack/contract.js';
+
+describe('openstack, doubles', () => openstackContract('openstack', false));
