@@ -26,6 +26,9 @@ export const PEERS = {
   postgres: { system: debianPostgres, why: "install Debian's package postgresql" },
   'nats-server': { set: 'nats', module: 'github.com/nats-io/nats-server/v2' },
   moto: { pip: ['moto[ec2]==5.2.4', 'flask==3.1.2', 'flask-cors==6.0.1'], program: 'moto_server' },
+  // Debian's packages of these begin as services of the host when they are installed; this is the same code.
+  'openstack-services': { pip: ['keystone==30.0.0', 'glance==33.0.0'], program: 'keystone-manage' },
+  openstack: { pip: ['python-openstackclient==7.4.0'], program: 'openstack' },
   vcsim: { set: 'vsphere', module: 'github.com/vmware/govmomi/vcsim' },
   docker: { system: () => onPath('docker'), why: "install Debian's package docker.io, for its client" },
   bbs: { why: notOffered },
