@@ -1,5 +1,7 @@
 import { execa } from 'execa';
+import { accessSync, constants } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { messageOf, UnikError, type ErrorCode } from './errors.js';
 
 export interface RunOptions {
@@ -100,4 +102,16 @@ export async function kill(who: ProcessIdentity, signal: NodeJS.Signals): Promis
   } catch {
     return false;
   }
+}
+
+/** Is there a program of this name in one of the folders of `path`? */
+export function isOnPath(program: string, path: string): boolean {
+  return path.split(':').some((folder) => {
+    try {
+      accessSync(join(folder, program), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
 }

@@ -20,6 +20,10 @@ export const GENERIC = {
   packages: { x64: 'linux-image-amd64', arm64: 'linux-image-arm64' },
 };
 const CLOUD = { store: '.assets/kernel', packages: KERNEL_PACKAGE };
+/** What makes the parts for processors that are not this machine's: Debian's name of it, the compiler, where they lie. */
+const FOREIGN = {
+  arm64: { compiler: 'aarch64-linux-gnu-gcc', init: '.assets/guest/init-arm64', store: '.assets/kernel-arm64' },
+};
 /** Where the modules are that the guest may need, in any kernel since 5.10; the rest of the package is not kept. */
 const MODULE_PATHS = [
   'block',
@@ -44,21 +48,32 @@ const MODULE_PATHS = [
   'net/core',
 ];
 
+/** What arm64 boards, and QEMU's, have beyond that. */
+const BOARD_PATHS = [
+  ...['drivers/block/loop.ko', 'drivers/net/mii.ko', 'drivers/net/mdio', 'drivers/net/phy', 'drivers/net/pcs'],
+  ...['broadcom', 'cadence'].map((name) => `drivers/net/ethernet/${name}`),
+  ...['lan78xx', 'smsc95xx', 'usbnet', 'asix', 'ax88179_178a', 'r8152', 'cdc_ether'].map(
+    (name) => `drivers/net/usb/${name}.ko`,
+  ),
+  ...['dwc2', 'host', 'core', 'common', 'gadget/udc', 'phy', 'roles'].map((name) => `drivers/usb/${name}`),
+  ...['drivers/clk', 'drivers/firmware', 'drivers/pci/controller', 'drivers/reset', 'drivers/char/hw_random'],
+];
+
 /** Tells a folder that holds all of these. */
-export const PARTS = createHash('sha256').update(MODULE_PATHS.join('\n')).digest('hex');
+const partsOf = (paths) => createHash('sha256').update(paths.join('\n')).digest('hex');
+export const PARTS = partsOf(MODULE_PATHS);
 
 /**
  * Compiles `.assets/guest/init` when its sources or the compiler changed. Gives its path.
  * @param {string} root the repository
  * @param {(line: string) => void} log
  */
-export function buildInit(root, log) {
+export function buildInit(root, log, { compiler = findCompiler(), init = '.assets/guest/init' } = {}) {
   const sources = readdirSync(join(root, SOURCES)).filter((name) => /\.[ch]$/.test(name));
-  const compiler = findCompiler();
   const hash = createHash('sha256').update(`${compiler} ${FLAGS.join(' ')}\n`);
   for (const name of sources.sort()) hash.update(`${name}\n`).update(readFileSync(join(root, SOURCES, name)));
   const wanted = hash.digest('hex');
-  const output = join(root, '.assets/guest/init');
+  const output = join(root, init);
   const stamp = `${output}.sha256`;
   if (existsSync(output) && existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return output;
 
@@ -91,42 +106,70 @@ function findCompiler() {
  * @param {string} root the repository
  * @param {(line: string) => void} log
  */
-export function unpackKernel(root, log, { store: name, packages } = CLOUD) {
+export function unpackKernel(root, log, { store: name, packages, arch } = CLOUD) {
   const store = join(root, name);
+  const paths = [...MODULE_PATHS, ...(arch ? BOARD_PATHS : [])];
   const present = existsSync(store) ? readdirSync(store).filter((name) => !name.startsWith('.')) : [];
   const newest = present.sort((a, b) => a.localeCompare(b, 'en', { numeric: true })).at(-1);
   const kept = newest && join(store, newest, 'parts');
-  if (kept && existsSync(kept) && readFileSync(kept, 'utf8') === PARTS) return join(store, newest);
+  if (kept && existsSync(kept) && readFileSync(kept, 'utf8') === partsOf(paths)) return join(store, newest);
 
   mkdirSync(store, { recursive: true });
   // apt's own user must be able to write there when we are root.
   const work = mkdtempSync(join(tmpdir(), 'unik-kernel-'));
   try {
     chmodSync(work, 0o777);
-    const name = kernelPackage(packages);
+    const apt = arch === undefined ? [] : foreignApt(arch, work, log);
+    const name = kernelPackage(packages[arch ?? process.arch], apt);
     log(`downloading ${name}`);
-    quietly('apt-get', ['download', '-q', name], work);
+    quietly('apt-get', [...apt, 'download', '-q', name], work);
     const [archive] = readdirSync(work).filter((file) => file.endsWith('.deb'));
     if (!archive) throw new Error(`apt-get download ${name} gave no package`);
     log(`unpacking ${archive}`);
     quietly('dpkg-deb', ['-x', join(work, archive), join(work, 'unpacked')], work);
-    return keepParts(join(work, 'unpacked'), store);
+    return keepParts(join(work, 'unpacked'), store, paths);
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
 }
 
-function kernelPackage(packages) {
-  const meta = packages[process.arch];
+/**
+ * The parts for another processor: our init by its cross compiler, and the kernel with drivers of any board. Gives both.
+ * @param {string} root the repository
+ * @param {(line: string) => void} log
+ * @param {'arm64'} arch
+ */
+export function foreignParts(root, log, arch) {
+  const { compiler, init, store } = FOREIGN[arch];
+  return {
+    init: buildInit(root, log, { compiler, init }),
+    kernel: unpackKernel(root, log, { store, packages: GENERIC.packages, arch }),
+  };
+}
+
+/** apt's options for another processor's packages, with lists of their own: this machine's settings stay as they are. */
+function foreignApt(arch, work, log) {
+  const lists = join(work, 'lists');
+  for (const dir of ['partial', 'cache/archives/partial']) mkdirSync(join(lists, dir), { recursive: true });
+  for (const dir of ['', 'partial', 'cache', 'cache/archives', 'cache/archives/partial'])
+    chmodSync(join(lists, dir), 0o777);
+  const set = [`Dir::State::lists=${lists}`, `Dir::Cache=${join(lists, 'cache')}`, 'Dir::State::status=/dev/null'];
+  const options = [...set, `APT::Architecture=${arch}`, `APT::Architectures::=${arch}`].flatMap((is) => ['-o', is]);
+  log(`asking for the packages of ${arch}`);
+  quietly('apt-get', [...options, 'update', '-qq'], work);
+  return options;
+}
+
+function kernelPackage(meta, apt) {
   if (!meta) throw new Error(`no kernel package is known for ${process.arch}`);
-  const depends = quietly('apt-cache', ['depends', meta], '/');
+  const depends = quietly('apt-cache', [...apt, 'depends', meta], '/');
   const found = /Depends: (linux-image-\d\S+)/.exec(depends)?.[1];
   if (!found) throw new Error(`${meta} is not known to apt: run \`apt-get update\``);
   return found;
 }
 
 /** Copies what the catalogue reads into the store, whole or not at all. */
-function keepParts(unpacked, store) {
+function keepParts(unpacked, store, paths) {
   const [release] = readdirSync(join(unpacked, 'lib/modules'));
   if (!release) throw new Error('the kernel package holds no modules');
   const temp = join(store, `.${release}.${process.pid}.tmp`);
@@ -135,8 +178,8 @@ function keepParts(unpacked, store) {
   };
   copy(`boot/vmlinuz-${release}`);
   copy(`lib/modules/${release}/modules.builtin`);
-  for (const path of MODULE_PATHS) copy(`lib/modules/${release}/kernel/${path}`);
-  writeFileSync(join(temp, 'parts'), PARTS);
+  for (const path of paths) copy(`lib/modules/${release}/kernel/${path}`);
+  writeFileSync(join(temp, 'parts'), partsOf(paths));
   // One with other parts than we keep now.
   rmSync(join(store, release), { recursive: true, force: true });
   renameSync(temp, join(store, release));
@@ -149,6 +192,11 @@ function quietly(command, args, cwd) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-  console.log(buildInit(root, console.log));
-  console.log(unpackKernel(root, console.log));
+  if (process.argv[2] === 'arm64') {
+    const { init, kernel } = foreignParts(root, console.log, 'arm64');
+    console.log(`${init}\n${kernel}`);
+  } else {
+    console.log(buildInit(root, console.log));
+    console.log(unpackKernel(root, console.log));
+  }
 }

@@ -91,9 +91,10 @@ export class KernelCatalogue implements KernelSource {
    */
   async importLinux(dir: string, init: string): Promise<StoredKernel> {
     const source = await readLinuxSource(dir);
-    const unpacked = unpackKernel(source.image);
+    // An arm64 kernel is not packed.
+    const unpacked = source.arch === 'x86_64' ? unpackKernel(source.image) : undefined;
     const kernel = unpacked ? 'vmlinux' : 'vmlinuz';
-    const program = await readInit(init);
+    const program = await readInit(init, source.arch);
     const files = new Map<string, Uint8Array>([
       [kernel, unpacked ?? source.image],
       ['initrd', linuxInitramfs(program, source.modules)],
@@ -104,8 +105,8 @@ export class KernelCatalogue implements KernelSource {
       guest: 'linux',
       abi: LINUX_ABI,
       version: source.version,
-      arch: 'x86_64',
-      overhead_mb: LINUX_OVERHEAD_MB[kernel],
+      arch: source.arch,
+      overhead_mb: LINUX_OVERHEAD_MB[source.arch === 'x86_64' ? kernel : 'arm64'],
     };
     const disk = { disk_kernel: 'vmlinuz', disk_initrd: 'initrd-disk' };
     return this.#add(facts, { kernel, initrd: 'initrd', ...disk }, files);
@@ -218,12 +219,19 @@ async function writeReadOnly(path: string, content: string | Uint8Array): Promis
   await chmod(path, 0o444);
 }
 
-async function readInit(path: string): Promise<Buffer> {
+/** ELF's number of the processor that a kernel is not for. */
+const OTHER_MACHINE: Record<Arch, number> = { x86_64: 183, aarch64: 62 };
+
+async function readInit(path: string, arch: Arch): Promise<Buffer> {
   const bytes = await readFile(path).catch((err: unknown) => {
     throw new UnikError('kernel_invalid', `our init cannot be read: ${messageOf(err)}`, { cause: err });
   });
-  if (bytes.subarray(0, 4).equals(Buffer.from('\x7fELF'))) return bytes;
-  throw new UnikError('kernel_invalid', `our init ${path} is no ELF program`);
+  if (!bytes.subarray(0, 4).equals(Buffer.from('\x7fELF'))) {
+    throw new UnikError('kernel_invalid', `our init ${path} is no ELF program`);
+  }
+  // The machine stands in the header.
+  if (bytes.length < 20 || bytes.readUInt16LE(18) !== OTHER_MACHINE[arch]) return bytes;
+  throw new UnikError('arch_mismatch', `our init ${path} is not for ${arch}, as the kernel is`);
 }
 
 function isPlainName(id: string): boolean {

@@ -1,15 +1,24 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { hasCode, UnikError } from '../../core/errors.js';
-import { DISK_MODULES, loadOrder, moduleInfo, moduleName, WANTED_MODULES } from '../guests/linux/modules.js';
+import type { Arch } from '../model.js';
+import {
+  BOARD_MODULES,
+  DISK_MODULES,
+  loadOrder,
+  moduleInfo,
+  moduleName,
+  WANTED_MODULES,
+} from '../guests/linux/modules.js';
 
 /** What a catalogue entry is made from: the parts we use of a distribution's kernel package. */
 export interface LinuxSource {
   /** The package's version where the kernel names it, else its release. */
   version: string;
+  arch: Arch;
   /** The kernel as packaged. */
   image: Buffer;
-  /** In the order they are to be loaded: on our own QEMU, and on a disk that may boot anywhere. */
+  /** In the order they are to be loaded: on our own QEMU, and on machines that may be anything. */
   modules: Module[];
   diskModules: Module[];
 }
@@ -26,12 +35,14 @@ export interface Module {
 export async function readLinuxSource(dir: string): Promise<LinuxSource> {
   const path = await findKernel(dir);
   const image = await readFile(path);
-  const banner = bannerOf(image, path);
+  const arch = isArm64(image) ? 'aarch64' : 'x86_64';
+  const banner = arch === 'aarch64' ? arm64BannerOf(image, path) : bannerOf(image, path);
   const release = banner.split(' ')[0] ?? '';
   const version = /\bDebian (\S+)/.exec(banner)?.[1] ?? release;
   const folder = await findModules(dir, release);
-  const [modules, diskModules] = [await readModules(folder, release), await readModules(folder, release, DISK_MODULES)];
-  return { version, image, modules, diskModules };
+  const elsewhere = arch === 'aarch64' ? BOARD_MODULES : DISK_MODULES;
+  const [modules, diskModules] = [await readModules(folder, release), await readModules(folder, release, elsewhere)];
+  return { version, arch, image, modules, diskModules };
 }
 
 async function findKernel(dir: string): Promise<string> {
@@ -48,13 +59,32 @@ async function findKernel(dir: string): Promise<string> {
 function bannerOf(image: Buffer, path: string): string {
   // Offsets: "The Linux/x86 Boot Protocol" in the kernel's documentation.
   if (image.length < 0x1000 || image.toString('latin1', 0x202, 0x206) !== 'HdrS') {
-    throw invalid(`${path} is no x86 Linux kernel`);
+    throw invalid(`${path} is no Linux kernel for x86 or arm64`);
   }
   const setupBytes = (image.readUInt8(0x1f1) + 1) * 512;
   const payloadEnd = setupBytes + image.readUInt32LE(0x248) + image.readUInt32LE(0x24c);
   if (image.length < payloadEnd) throw invalid(`${path} is cut off: ${image.length} bytes of at least ${payloadEnd}`);
   const at = image.readUInt16LE(0x20e) + 0x200;
   return image.toString('latin1', at, image.indexOf(0, at));
+}
+
+/** Offsets: "Booting AArch64 Linux" in the kernel's documentation. */
+function isArm64(image: Buffer): boolean {
+  return image.length >= 0x1000 && image.toString('latin1', 0x38, 0x3c) === 'ARM\x64';
+}
+
+/** What it will say first, without its first two words: the image is not packed. */
+function arm64BannerOf(image: Buffer, path: string): string {
+  const size = Number(image.readBigUInt64LE(0x10));
+  // Its size counts memory that is not in the file; less than half of it there cannot be.
+  if (image.length < size / 2) throw invalid(`${path} is cut off: ${image.length} bytes of about ${size}`);
+  const words = 'Linux version ';
+  for (let at = image.indexOf(words); at >= 0; at = image.indexOf(words, at + 1)) {
+    const text = image.toString('latin1', at + words.length, image.indexOf(0, at));
+    // A format string stands there as well.
+    if (/^\d/.test(text)) return text;
+  }
+  throw invalid(`${path} does not say its version`);
 }
 
 /** Of `optional`, those that the kernel has; without it, all that the guest needs. */

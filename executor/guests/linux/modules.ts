@@ -27,6 +27,17 @@ export const DISK_MODULES = [
 ] as const;
 
 /**
+ * What an arm64 board may have, those the kernel has: network devices of QEMU's and of the Raspberry Pi (3: by USB; 4; 5),
+ * what these need without naming it, and a loop for the root that lies in memory.
+ */
+export const BOARD_MODULES = [
+  ...['virtio_pci', 'virtio_mmio', 'virtio_rng', 'bcm2835_rng', 'iproc_rng200', 'loop', 'erofs', 'overlay'],
+  ...['virtio_net', 'e1000'],
+  ...['raspberrypi_hwmon', 'clk_raspberrypi', 'reset_raspberrypi', 'pcie_brcmstb', 'dwc2', 'xhci_pci'],
+  ...['broadcom', 'bcm_phy_lib', 'microchip', 'smsc', 'mdio_bcm_unimac', 'genet', 'macb', 'smsc95xx', 'lan78xx'],
+] as const;
+
+/**
  * `wanted` and all they depend on, each after its own dependencies. `depends` gives the direct dependencies of a
  * module, or undefined when the kernel has it built in; it throws for a module that is nowhere.
  */

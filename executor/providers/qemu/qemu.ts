@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import type { Clock } from '../../../core/clock.js';
 import { toUnikError, UnikError } from '../../../core/errors.js';
 import type { Log } from '../../../core/log.js';
-import { isAlive, kill } from '../../../core/process.js';
+import { isAlive, isOnPath, kill } from '../../../core/process.js';
 import { poll } from '../../../core/retry.js';
 import type { BootPlan, Configured } from '../../guests/guest.js';
-import type { InstanceConfig, Key, MachineHandle, NetworkMode, Owner } from '../../model.js';
+import type { Arch, InstanceConfig, Key, MachineHandle, NetworkMode, Owner } from '../../model.js';
 import type {
   Capabilities,
   ConsoleChunk,
@@ -22,7 +22,7 @@ import type {
 import { allDone } from './all-done.js';
 import { choosePorts, freeSlot } from './allocate.js';
 import { claimSlot } from './claim.js';
-import { FILES, qemuArgs, TRANSLATION_BUFFER_MB, type Accelerator } from './args.js';
+import { FILES, PROGRAMS, qemuArgs, TRANSLATION_BUFFER_MB, type Accelerator } from './args.js';
 import { tail } from './console.js';
 import { monitorOf } from '../../guests/linux/control.js';
 import { readControl } from './control.js';
@@ -57,7 +57,8 @@ export interface QemuOptions {
 const PROCESS_MB = 60;
 export const QEMU_OVERHEAD_MB = PROCESS_MB + TRANSLATION_BUFFER_MB;
 const UP_TIMEOUT_MS = 20_000;
-const PROGRAM = 'qemu-system-x86_64';
+/** Of this host: machines of other processors are emulated. */
+const HOST_ARCH: Arch = 'x86_64';
 
 /** Machines as QEMU processes on this host. */
 export class QemuProvider implements Provider {
@@ -96,7 +97,12 @@ export class QemuProvider implements Provider {
       // Asked of this provider, it is one nobody else provides.
       provider: noNetwork(this.#root),
     };
-    this.#host = new HostProbe({ home: options.home, path: options.path, root: this.#root, program: PROGRAM });
+    this.#host = new HostProbe({
+      home: options.home,
+      path: options.path,
+      root: this.#root,
+      program: PROGRAMS[HOST_ARCH],
+    });
   }
 
   overheadMb(): number {
@@ -218,10 +224,7 @@ export class QemuProvider implements Provider {
     if (spec.network.mode === 'provider') {
       throw new UnikError('network_unavailable', 'network provider: machines of qemu are on this host');
     }
-    if (spec.boot.arch !== 'x86_64') {
-      throw new UnikError('guest_unsupported', `provider qemu runs x86_64 images, not ${spec.boot.arch}`);
-    }
-    const accelerator = this.options.accelerator ?? (await this.#host.accelerator(signal)).accelerator;
+    const accelerator = await this.#acceleratorFor(spec.boot.arch, signal);
     const { record, letGo } = await this.#reserve(spec, folder, accelerator);
     try {
       return handleOf(await this.#powerOn(spec, record, folder, signal));
@@ -231,6 +234,19 @@ export class QemuProvider implements Provider {
     } finally {
       letGo();
     }
+  }
+
+  /** Throws guest_unsupported. */
+  async #acceleratorFor(arch: Arch, signal: AbortSignal): Promise<Accelerator> {
+    if (arch === HOST_ARCH) return this.options.accelerator ?? (await this.#host.accelerator(signal)).accelerator;
+    const program = PROGRAMS[arch];
+    if (!isOnPath(program, this.options.path)) {
+      throw new UnikError(
+        'guest_unsupported',
+        `images for ${arch} need ${program}: install the package qemu-system-arm`,
+      );
+    }
+    return 'tcg';
   }
 
   /**
@@ -319,7 +335,7 @@ export class QemuProvider implements Provider {
       network: net.inside !== undefined,
       devices: await this.#devices(reserved, net),
       file_bytes: this.#space.limit(reserved),
-      program: PROGRAM,
+      program: PROGRAMS[spec.boot.arch],
       args: this.#args(spec, reserved, net, configured),
       path: this.options.path,
     });
@@ -364,12 +380,12 @@ export class QemuProvider implements Provider {
   }
 
   #args(spec: MachineSpec, record: MachineRecord, net: NetPlan, configured: Configured): string[] {
-    const { cmdline, disks, channels, kernel, initrd, cpuFeatures = [], exitPort, noEntropy = false } = spec.boot;
+    const { arch, cmdline, disks, channels, kernel, initrd, cpuFeatures = [], exitPort, noEntropy = false } = spec.boot;
     const waits = secretLine(spec.boot, configured) !== undefined;
     return qemuArgs({
       key: spec.key,
       boot: {
-        ...{ cmdline: configured.cmdline ?? cmdline, disks, channels, cpuFeatures, noEntropy, waits },
+        ...{ arch, cmdline: configured.cmdline ?? cmdline, disks, channels, cpuFeatures, noEntropy, waits },
         ...{ kernel: kernel !== undefined, initrd: initrd !== undefined },
         ...(exitPort === undefined ? {} : { exitPort }),
       },

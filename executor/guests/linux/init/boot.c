@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -57,7 +58,19 @@ static void refuse_second_boot(void) {
   close(mark);
 }
 
-void boot_switch_root(void) {
+/* The image came in the initramfs: a loop makes a disk of it, and what is written stays in memory as well. */
+static void root_in_memory(void) {
+  enum { LOOP_SET_FD = 0x4C00 }; /* of <linux/loop.h>, which musl's compiler does not find */
+  int image = open("/root.erofs", O_RDONLY | O_CLOEXEC), loop = open("/dev/loop0", O_RDONLY | O_CLOEXEC);
+  if (image < 0 || loop < 0 || ioctl(loop, LOOP_SET_FD, image) < 0) host_fail(126, "root in memory: %s", strerror(errno));
+  must_mount("/dev/loop0", "/lower", "erofs", MS_RDONLY | MS_NODEV, NULL);
+  must_mount("scratch", "/scratch", "tmpfs", MS_NODEV | MS_NOATIME, "mode=0700");
+  unlink("/root.erofs");
+  close(image);
+  close(loop);
+}
+
+static void root_on_disks(void) {
   char lower[300] = "/dev/vda", scratch[300] = "/dev/vdb";
   bool one_disk = option_is("unik.disk", "gpt");
   if (one_disk) {
@@ -68,6 +81,11 @@ void boot_switch_root(void) {
   /* The scratch disk ends with the machine: write barriers would only cost time. */
   must_mount(scratch, "/scratch", "ext4", MS_NODEV | MS_NOATIME, one_disk ? "noinit_itable" : "nobarrier,noinit_itable");
   if (one_disk) refuse_second_boot();
+}
+
+void boot_switch_root(void) {
+  if (option_is("unik.disk", "memory")) root_in_memory();
+  else root_on_disks();
   mkdir("/scratch/upper", 0755);
   mkdir("/scratch/work", 0755);
   must_mount("root", "/root", "overlay", MS_NODEV | MS_NOATIME,

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -13,6 +14,7 @@
 #include "app.h"
 #include "boot.h"
 #include "config.h"
+#include "datagrams.h"
 #include "files.h"
 #include "host.h"
 #include "lines.h"
@@ -59,6 +61,17 @@ static void put_files(const struct json *files) {
   }
 }
 
+/* Of devices that the provider lends to the application, such as gpiochip0: those that there are. */
+static void lend_devices(const struct json *devices) {
+  for (const struct json *device = devices ? devices->first : NULL; device; device = device->next) {
+    char path[64];
+    if (!json_is_plain(device) || strchr(device->text, '/')) host_fail(126, "instance config: devices holds no plain names");
+    snprintf(path, sizeof path, "/dev/%s", device->text);
+    if (access(path, F_OK) == 0) file_give(path, APP_UID);
+    else host_note("this machine has no %s", path);
+  }
+}
+
 int main(void) {
   struct ports ports;
   boot_mount_kernel_filesystems();
@@ -76,6 +89,8 @@ int main(void) {
   char *text = lines_keep(&lines);
   struct config config = config_from(document);
   net_configure(config.net, config.hostname);
+  datagrams_open();
+  lend_devices(json_member(document, "devices"));
   put_files(config.files);
   struct watch *watch = watch_start(&config, &ports, &lines);
   if (!config.steps && !config.monitor) {

@@ -9,8 +9,10 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "datagrams.h"
 #include "files.h"
 #include "host.h"
+#include "options.h"
 
 /* Bytes of one frame before they are escaped; the longest line is four times that and its head. */
 enum { PIECE = 256 };
@@ -18,6 +20,7 @@ enum { CONSOLE_LEVEL = 8, EMERGENCIES_ONLY = 1 };
 
 /* One line, one init: its state. */
 static int line = -1, kernel_log = -1;
+static bool opened;
 static unsigned long sequence;
 static char boot[5] = "0000";
 
@@ -28,25 +31,35 @@ static void make_raw(int file) {
   tcsetattr(file, TCSANOW, &settings);
 }
 
-void serial_open(void) {
-  line = open("/dev/ttyS0", O_RDWR | O_NOCTTY | O_CLOEXEC);
-  if (line < 0) host_fail(126, "/dev/ttyS0: %s", strerror(errno));
+static void open_line(void) {
+  char name[32] = "ttyS0", path[48];
+  option_text("unik.line", name, sizeof name);
+  if (strcmp(name, "none") == 0) return;
+  snprintf(path, sizeof path, "/dev/%s", name);
+  line = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
+  if (line < 0) host_fail(126, "%s: %s", path, strerror(errno));
   make_raw(line);
+  /* An application that is root may open any node, and make none. */
+  unlink(path);
+}
+
+void serial_open(void) {
+  open_line();
+  opened = true;
   /* Tells one boot's frames from another's, whose numbers begin anew. */
   char *id = file_read("/proc/sys/kernel/random/boot_id");
   if (id && strlen(id) > 4) memcpy(boot, id, 4);
   file_free(id);
   kernel_log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-  if (kernel_log >= 0) lseek(kernel_log, 0, SEEK_END);
+  /* The line has it already. */
+  if (kernel_log >= 0 && line >= 0) lseek(kernel_log, 0, SEEK_END);
   /* A line of the kernel's in the middle of ours would spoil both. A panic still speaks. */
   klogctl(CONSOLE_LEVEL, NULL, EMERGENCIES_ONLY);
-  /* An application that is root may open any node, and make none. */
-  unlink("/dev/ttyS0");
   unlink("/dev/console");
   unlink("/dev/kmsg");
 }
 
-bool serial_is_open(void) { return line >= 0; }
+bool serial_is_open(void) { return opened; }
 
 int serial_kernel_log(void) { return kernel_log; }
 
@@ -77,7 +90,7 @@ static uint16_t checksum(const char *text, size_t length) {
 }
 
 static void write_all(const char *text, size_t length) {
-  while (length > 0) {
+  while (line >= 0 && length > 0) {
     ssize_t done = write(line, text, length);
     if (done < 0 && errno != EINTR) return;
     if (done > 0) text += done, length -= (size_t)done;
@@ -90,6 +103,7 @@ static void send_piece(char kind, const unsigned char *bytes, size_t length) {
   size_t size = (size_t)(escape(body + head, bytes, length) - body);
   int whole = snprintf(frame, sizeof frame, "@unik %04x %.*s\r\n", checksum(body, size), (int)size, body);
   write_all(frame, (size_t)whole);
+  datagrams_send(frame, (size_t)whole, kind == 'c');
 }
 
 void serial_send(char kind, const char *bytes, size_t length) {
@@ -121,4 +135,6 @@ void serial_relay_kernel(void) {
   }
 }
 
-void serial_drain(void) { tcdrain(line); }
+void serial_drain(void) {
+  if (line >= 0) tcdrain(line);
+}

@@ -8,7 +8,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Takes the serial line for us alone: opens it, removes its device nodes, and keeps the kernel from writing to it. */
+/*
+ * Takes the serial line for us alone: opens it, removes its device nodes, and keeps the kernel from writing to it. It is
+ * ttyS0, or what `unik.line` on the kernel's command line says; `none`: there is none, and frames go by datagrams alone.
+ */
 void serial_open(void);
 bool serial_is_open(void);
 /* `kind` is c (control), o (standard output), e (standard error) or k (kernel); bytes of any value. */
