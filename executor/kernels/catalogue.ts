@@ -95,10 +95,12 @@ export class KernelCatalogue implements KernelSource {
     const unpacked = source.arch === 'x86_64' ? unpackKernel(source.image) : undefined;
     const kernel = unpacked ? 'vmlinux' : 'vmlinuz';
     const program = await readInit(init, source.arch);
+    // What boards fetch block by block is worth packing.
+    const elsewhere = source.arch === 'x86_64' ? 'vmlinuz' : 'vmlinuz.gz';
     const files = new Map<string, Uint8Array>([
       [kernel, unpacked ?? source.image],
       ['initrd', linuxInitramfs(program, source.modules)],
-      ['vmlinuz', source.image],
+      [elsewhere, source.arch === 'x86_64' ? source.image : gzipSync(source.image)],
       ['initrd-disk', gzipSync(linuxInitramfs(program, source.diskModules))],
     ]);
     const facts: EntryFacts = {
@@ -108,7 +110,7 @@ export class KernelCatalogue implements KernelSource {
       arch: source.arch,
       overhead_mb: LINUX_OVERHEAD_MB[source.arch === 'x86_64' ? kernel : 'arm64'],
     };
-    const disk = { disk_kernel: 'vmlinuz', disk_initrd: 'initrd-disk' };
+    const disk = { disk_kernel: elsewhere, disk_initrd: 'initrd-disk' };
     return this.#add(facts, { kernel, initrd: 'initrd', ...disk }, files);
   }
 

@@ -3,6 +3,7 @@ import { basename, join } from 'node:path';
 import { hasCode, UnikError } from '../../core/errors.js';
 import type { Arch } from '../model.js';
 import {
+  ARM64_MODULES,
   BOARD_MODULES,
   DISK_MODULES,
   loadOrder,
@@ -40,8 +41,9 @@ export async function readLinuxSource(dir: string): Promise<LinuxSource> {
   const release = banner.split(' ')[0] ?? '';
   const version = /\bDebian (\S+)/.exec(banner)?.[1] ?? release;
   const folder = await findModules(dir, release);
-  const elsewhere = arch === 'aarch64' ? BOARD_MODULES : DISK_MODULES;
-  const [modules, diskModules] = [await readModules(folder, release), await readModules(folder, release, elsewhere)];
+  const [here, elsewhere] = arch === 'aarch64' ? [ARM64_MODULES, BOARD_MODULES] : [WANTED_MODULES, DISK_MODULES];
+  const modules = await readModules(folder, release, { wanted: here });
+  const diskModules = await readModules(folder, release, { wanted: elsewhere, optional: true });
   return { version, arch, image, modules, diskModules };
 }
 
@@ -87,14 +89,18 @@ function arm64BannerOf(image: Buffer, path: string): string {
   throw invalid(`${path} does not say its version`);
 }
 
-/** Of `optional`, those that the kernel has; without it, all that the guest needs. */
-async function readModules(folder: string, release: string, optional?: readonly string[]): Promise<Module[]> {
+/** All that is wanted and what that needs; of what is optional, those that the kernel has. */
+async function readModules(
+  folder: string,
+  release: string,
+  { wanted: names, optional = false }: { wanted: readonly string[]; optional?: boolean },
+): Promise<Module[]> {
   const files = (await readdir(folder, { recursive: true })).filter((name) => /\.ko(\.[a-z0-9]+)?$/.test(name));
   const byName = new Map(files.map((file) => [moduleName(file), join(folder, file)]));
   const builtin = new Set((await textOf(join(folder, 'modules.builtin'))).split('\n').map(moduleName));
   const loaded = new Map<string, Buffer>();
   // `loadOrder` is pure and synchronous, so what it may ask for is read before it runs.
-  const wanted = optional?.filter((name) => byName.has(name)) ?? WANTED_MODULES;
+  const wanted = optional ? names.filter((name) => byName.has(name)) : names;
   const pending: string[] = [...wanted];
   const depends = new Map<string, string[]>();
   for (let name = pending.pop(); name !== undefined; name = pending.pop()) {

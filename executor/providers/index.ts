@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import type { Clock } from '../../core/clock.js';
 import type { Log } from '../../core/log.js';
 import type { Owner } from '../model.js';
+import { armConfigSchema } from './arm/config.js';
 import { awsConfigSchema } from './aws/config.js';
 import type { FakeOptions } from './fake/index.js';
 import { openstackConfigSchema } from './openstack/config.js';
@@ -19,6 +20,7 @@ export const providers = {
 
 /** Providers of machines elsewhere: what an operator tells of each (`provider_options.NAME`), what is made of it, and the rights it needs. */
 export const elsewhere = {
+  arm: told(armConfigSchema, async (options) => (await import('./arm/index.js')).createArmProvider(options)),
   aws: told(
     awsConfigSchema,
     async (options) => (await import('./aws/index.js')).createAwsProvider(options),

@@ -11,6 +11,7 @@ export const PAIRINGS: Partial<Record<GuestName, Partial<Record<ProviderName, st
     openstack: 'yes',
     virtualbox: 'yes',
     vsphere: 'yes',
+    arm: 'yes',
   },
   unikraft: { qemu: 'yes' },
   nanos: { qemu: 'yes' },
@@ -26,6 +27,8 @@ const HARDWARE: Partial<Record<ProviderName, { network: readonly string[]; disk:
   vsphere: { network: ['vmxnet3'], disk: ['pvscsi'] },
   virtualbox: { network: ['virtio-net'], disk: ['ide'] },
   openstack: { network: ['virtio-net'], disk: ['virtio-blk', 'virtio-scsi'] },
+  // The root comes over the network and stays in memory.
+  arm: { network: ['bcmgenet', 'macb', 'smsc95xx', 'lan78xx'], disk: [] },
 };
 
 /** A dead network shows nowhere but from outside, so it is refused before it boots. Undefined: nothing is missing. */
@@ -35,7 +38,7 @@ export function missingDriver(guest: GuestName, provider: ProviderName): string 
   if (has && !has.network.some((card) => devices.network.includes(card))) {
     return `it has no driver for its network cards (${has.network.join(', ')})`;
   }
-  if (has && devices.disk.length > 0 && !has.disk.some((disk) => devices.disk.includes(disk))) {
+  if (has && has.disk.length > 0 && devices.disk.length > 0 && !has.disk.some((disk) => devices.disk.includes(disk))) {
     return `it has no driver for its disks (${has.disk.join(', ')})`;
   }
   return undefined;

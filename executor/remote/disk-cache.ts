@@ -6,7 +6,7 @@ import { hasCode } from '../../core/errors.js';
 import { SharedWork } from '../../core/shared-work.js';
 import { STUB, writeDisk } from '../disks/disk.js';
 import type { DiskBoot } from '../guests/guest.js';
-import type { RawDisk } from './driver.js';
+import type { Driver, RawDisk } from './driver.js';
 
 /** Disks that were made for machines elsewhere: each once, kept while they are used often enough. */
 export class DiskCache {
@@ -21,13 +21,15 @@ export class DiskCache {
 
   async get(
     boot: DiskBoot,
-    options: { configFrom: string; firmware: 'bios' | 'uefi'; scratch_mb: number },
+    options: { configFrom: string; firmware: Driver['firmware']; scratch_mb: number },
     signal: AbortSignal,
   ): Promise<RawDisk> {
     const parts = await Promise.all([boot.kernel, boot.initrd, boot.root].map((path) => this.#digest(path)));
     const cmdline = `${boot.cmdline} unik.config=${options.configFrom}`;
     const facts = JSON.stringify([1, parts, cmdline, options.firmware, options.scratch_mb]);
     const digest = createHash('sha256').update(facts).digest('hex');
+    // No disk is made for a machine that fetches its parts.
+    if (options.firmware === 'network') return { path: boot.root, digest };
     return this.#work.run(digest, signal, async (enough) => {
       const path = join(this.dir, `${digest}.raw`);
       if (!(await exists(path))) {

@@ -1,4 +1,5 @@
-import type { InstanceNet, Key, Limits, MachineHandle, Owner, ProviderName } from '../model.js';
+import type { DiskBoot } from '../guests/guest.js';
+import type { Arch, InstanceNet, Key, Limits, MachineHandle, Owner, ProviderName } from '../model.js';
 import type { Probe } from '../providers/provider.js';
 
 /** All that is needed to make a machine elsewhere. `key` is the idempotency token: asked again, the same machine. */
@@ -9,7 +10,10 @@ export interface MachineOrder {
   limits: Limits;
   /** Guest memory, MB. */
   ram_mb: number;
+  /** With firmware `network`: the image's root as it is. */
   disk: RawDisk;
+  /** What the disk is made of, for machines that are given the parts. */
+  boot: DiskBoot;
   /** The instance config, one JSON document. Holds secrets. */
   config: string;
   /** Where `place` put it. */
@@ -54,7 +58,9 @@ export interface Driver {
   readonly name: ProviderName;
   /** Where the guest finds its instance config: `unik.config` on the kernel's command line. */
   readonly configFrom: 'imds' | 'seed' | 'initrd';
-  readonly firmware: 'bios' | 'uefi';
+  readonly firmware: 'bios' | 'uefi' | 'network';
+  /** What its machines run; absent: x86_64. */
+  readonly arch?: Arch;
   probe(signal: AbortSignal): Promise<Probe>;
   /** An address that none of `taken` has. */
   place?(taken: readonly string[]): Place;

@@ -190,8 +190,9 @@ export class RemoteProvider implements Provider {
         `this ${spec.boot.guest} image boots from no disk, which provider ${this.name} needs`,
       );
     }
-    if (spec.boot.arch !== 'x86_64') {
-      throw new UnikError('guest_unsupported', `provider ${this.name} runs x86_64 images, not ${spec.boot.arch}`);
+    const { arch = 'x86_64' } = this.options.driver;
+    if (spec.boot.arch !== arch) {
+      throw new UnikError('guest_unsupported', `provider ${this.name} runs ${arch} images, not ${spec.boot.arch}`);
     }
     let address: string | undefined;
     const { forwards, ports } = await Forwards.open(spec.ports, () => address);
@@ -246,7 +247,16 @@ export class RemoteProvider implements Provider {
     const net = place?.net ?? { mode: 'dhcp' as const, dns: spec.network.dns };
     const door = { port: DOOR_PORT, token: await this.#tokens.of(spec.key) };
     return {
-      ...{ key: spec.key, owner: spec.owner, name: spec.name, limits: spec.limits, ram_mb: spec.ram_mb, disk, place },
+      ...{
+        key: spec.key,
+        owner: spec.owner,
+        name: spec.name,
+        limits: spec.limits,
+        ram_mb: spec.ram_mb,
+        disk,
+        boot,
+        place,
+      },
       config: JSON.stringify({ ...config, net, door, memory_mb: spec.limits.memory_mb }),
     };
   }

@@ -14,6 +14,9 @@ export const WANTED_MODULES = [
   'virtio_net',
 ] as const;
 
+/** The same for arm64, whose kernels have ext4, and the checksum that erofs wants and does not name, as modules. */
+export const ARM64_MODULES = ['crc32c_generic', ...WANTED_MODULES, 'ext4'] as const;
+
 /**
  * What a machine that boots from a disk may meet on other people's hardware, those the kernel has: disk controllers of
  * EC2 (NVMe), vSphere (PVSCSI, LSI), VirtualBox (IDE, AHCI) and OpenStack (virtio), their network devices, and the file
@@ -31,7 +34,8 @@ export const DISK_MODULES = [
  * what these need without naming it, and a loop for the root that lies in memory.
  */
 export const BOARD_MODULES = [
-  ...['virtio_pci', 'virtio_mmio', 'virtio_rng', 'bcm2835_rng', 'iproc_rng200', 'loop', 'erofs', 'overlay'],
+  ...['virtio_pci', 'virtio_mmio', 'virtio_rng', 'bcm2835_rng', 'iproc_rng200', 'loop', 'crc32c_generic'],
+  ...['erofs', 'overlay'],
   ...['virtio_net', 'e1000'],
   ...['raspberrypi_hwmon', 'clk_raspberrypi', 'reset_raspberrypi', 'pcie_brcmstb', 'dwc2', 'xhci_pci'],
   ...['broadcom', 'bcm_phy_lib', 'microchip', 'smsc', 'mdio_bcm_unimac', 'genet', 'macb', 'smsc95xx', 'lan78xx'],
