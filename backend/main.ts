@@ -16,7 +16,7 @@ import type { GuestName, ProviderName } from '../executor/model.js';
 import { PAIRINGS } from '../executor/providers/pairings.js';
 import type { Finding, Probe } from '../executor/providers/provider.js';
 import { createExecutor } from '../executor/runner.js';
-import { buildImage } from '../stager/build.js';
+import { buildImage, hostArch } from '../stager/build.js';
 import { chooseGuest } from '../stager/suitability/guest.js';
 import { Apps } from './api/instances/apps.js';
 import { openAppRecords } from './api/instances/record.js';
@@ -27,7 +27,7 @@ import { ASSETS } from './assets.js';
 import { loadConfig, type Config } from './config.js';
 import { prepareHome, startDaemon } from './daemon.js';
 import { examine, report } from './doctor.js';
-import { importShippedKernels } from './kernels.js';
+import { importShippedKernels, shippedInit } from './kernels.js';
 import { lockHolder } from './lock.js';
 import { exportDisk } from './export-disk.js';
 import { makeProviders, networkFor } from './providers.js';
@@ -119,7 +119,6 @@ async function makeParts(config: Config, log: Log, exit: () => void): Promise<Pa
       };
     },
   });
-  const init = join(ASSETS, 'guest', 'init');
   const inUse = (id: string): boolean =>
     executor.list().some(({ kernel, phase }) => kernel === id && phase !== 'completed');
   const work = join(home, 'work');
@@ -136,7 +135,7 @@ async function makeParts(config: Config, log: Log, exit: () => void): Promise<Pa
       import: async ({ path: from, guest, arch = 'x86_64', version }) =>
         withoutDir(
           guest === undefined || guest === 'linux'
-            ? await catalogue.importLinux(from, init)
+            ? await catalogue.importLinux(from, shippedInit)
             : await catalogue.importGuest(from, { guest, arch, version }),
         ),
       pull: async ({ ref, guest = 'unikraft', arch = 'x86_64', digest, credentials }, signal) => {
@@ -153,13 +152,14 @@ async function makeParts(config: Config, log: Log, exit: () => void): Promise<Pa
       },
       remove: (id) => catalogue.remove(id, inUse(id)),
     },
-    build: async ({ source, name, shell, guest, kernel, progress, signal }) => {
+    build: async ({ source, name, shell, guest, kernel, arch, progress, signal }) => {
       const abis = (await catalogue.list()).map(({ abi }) => abi).join(',');
       const wish = guest ?? process.env['UNIK_GUEST'];
       return buildImage({
         ...{ source, store: images, work, progress, signal, env: process.env, withShell: shell, clock },
         // A catalogue that is empty still has its Linux kernel to come.
-        guest: chooseGuest(wish, abis || undefined),
+        guest: chooseGuest(wish, arch === undefined || arch === hostArch() ? abis || undefined : undefined),
+        ...(arch ? { arch } : {}),
         ...(kernel === undefined ? {} : { pin: (await catalogue.get(kernel)).digest }),
         tags: name === undefined ? [] : [name],
       });
@@ -183,7 +183,7 @@ async function makeParts(config: Config, log: Log, exit: () => void): Promise<Pa
       // Nothing of ours runs yet: whatever is temporary is left over.
       await catalogue.sweep();
       for (const dir of [uploadsDir(home), join(work, 'tmp')]) await rm(dir, { recursive: true, force: true });
-      await importShippedKernels(catalogue, { from: join(ASSETS, 'kernel'), init }, log);
+      await importShippedKernels(catalogue, { assets: ASSETS, providers: [...providers.map.keys()] }, log);
       // Two seconds of probing need not delay the first who asks.
       probe(AbortSignal.timeout(30_000)).then(
         ({ summary, accelerator }) => log.info({ summary, accelerator }, 'provider.probed'),

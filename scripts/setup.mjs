@@ -19,15 +19,20 @@ export function widenPath() {
   );
 }
 
-/** @param {{ test?: boolean, interop?: boolean }} options also what only the tests, or only the interop tests, need. */
+/**
+ * @param {{ test?: boolean, interop?: boolean, arm?: boolean }} options also what only the tests, or only the interop
+ * tests, or boards need.
+ */
 export async function setup(options = {}) {
   widenPath();
   checkNode();
   installNpmPackages();
-  installDebianPackages(['run', ...(options.test ? ['test'] : []), ...(options.interop ? ['interop'] : [])]);
+  const more = ['test', 'interop', 'arm'].filter((list) => options[list]);
+  installDebianPackages(['run', ...more]);
   const guest = await import('./guest-init.mjs');
   await guest.unpackKernel(root, say);
   await guest.buildInit(root, say);
+  if (options.arm || options.interop) await guest.foreignParts(root, say, 'arm64');
   const { build } = await import('./build.mjs');
   await build();
 }
@@ -114,6 +119,6 @@ function canSudo() {
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   mkdirSync(join(root, '.assets'), { recursive: true });
-  await setup({ test: process.argv.includes('--test') });
+  await setup({ test: process.argv.includes('--test'), arm: process.argv.includes('--arm') });
   say('ready');
 }

@@ -49,6 +49,8 @@ export interface BuildOptions {
   work: string;
   /** Told line by line what is found, chosen and why. */
   progress: (line: string) => void;
+  /** The processor it is for. Default: this host's. Another one is for toolchains that can build for it. */
+  arch?: Arch;
   /** What kind of machine it must suit, from `chooseGuest`. Default `linux`. */
   guest?: GuestChoice;
   /** Digest of the one kernel it may boot with, for kernels that the user brings. */
@@ -116,7 +118,7 @@ async function prepareImage(
   const ownRules = ignoreLines(folderSource(dir));
   const skip = ignoreRules(ownRules);
   const source = folderSource(dir, skip);
-  const arch = hostArch();
+  const { arch = hostArch() } = options;
   const chosen = plan(source, TOOLCHAINS);
   progress(`Application: ${chosen.toolchain}, by ${chosen.why}`);
   const toolchain = TOOLCHAINS.find(({ name }) => name === chosen.toolchain);

@@ -43,7 +43,7 @@ export async function buildKernelImage(guest: GuestName, options: BuildOptions):
   const image = await kernelImage(
     file,
     {
-      ...{ guest, abi: guestNamed(guest).abi, arch: hostArch(), processes },
+      ...{ guest, abi: guestNamed(guest).abi, arch: options.arch ?? hostArch(), processes },
       ...{
         env: { PORT: String(DEFAULT_PORT) },
         ports: hasNetwork(guest, file) ? [DEFAULT_PORT] : [],

@@ -7,7 +7,7 @@ import type { Log } from '../../core/log.js';
 import type { Executor } from '../../executor/executor.js';
 import type { Guest } from '../../executor/guests/guest.js';
 import type { Image } from '../../executor/images/image.js';
-import type { GuestName, ProviderName } from '../../executor/model.js';
+import type { Arch, GuestName, ProviderName } from '../../executor/model.js';
 import type { z } from 'zod';
 import type { kernelImport, kernelPull, KernelView } from './schema/images.js';
 import type { DoctorReport } from './schema/system.js';
@@ -52,6 +52,7 @@ export interface BuildOrder {
   guest?: GuestName | undefined;
   /** A kernel entry's id. */
   kernel?: string | undefined;
+  arch?: Arch | undefined;
   progress: (line: string) => void;
   signal: AbortSignal;
 }

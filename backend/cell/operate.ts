@@ -1,5 +1,4 @@
 /** What an operator's scripts ask of a cell that runs on this host, by its own configuration file. */
-import { join } from 'node:path';
 import { Agent, request } from 'undici';
 import { systemClock, type Clock } from '../../core/clock.js';
 import { messageOf, UnikError } from '../../core/errors.js';
@@ -90,8 +89,7 @@ export async function prepareCell(file: string, onLine: (line: string) => void):
   await prepareHome(home);
   const log = createLog('cell', config.log_level);
   const catalogue = new KernelCatalogue({ dir: homePaths(home).kernels, clock: systemClock, log });
-  const shipped = { from: join(ASSETS, 'kernel'), init: join(ASSETS, 'guest', 'init'), also: true };
-  await importShippedKernels(catalogue, shipped, log);
+  await importShippedKernels(catalogue, { assets: ASSETS, providers: [name], also: true }, log);
   for (const kernel of await catalogue.list()) onLine(`kernel ${kernel.guest} ${kernel.abi} ${kernel.version}`);
   const providers = await makeProviders({ ...config, home, provider: name, providers: [], network }, log);
   try {

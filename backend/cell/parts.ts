@@ -43,8 +43,7 @@ export async function makeCellParts(
   const catalogue = new KernelCatalogue({ dir: paths.kernels, clock, log });
   // Nothing of ours runs yet: whatever is temporary is left over.
   await Promise.all([store.sweep(), catalogue.sweep()]);
-  const shipped = { from: join(ASSETS, 'kernel'), init: join(ASSETS, 'guest', 'init') };
-  await importShippedKernels(catalogue, shipped, log);
+  await importShippedKernels(catalogue, { assets: ASSETS, providers: [name] }, log);
   const kernels = await catalogue.list();
   const { provider_options } = config;
   const providers = await makeProviders({ home, provider: name, providers: [], network, provider_options }, log);

@@ -3,7 +3,7 @@ import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { VERSION } from '../../core/version.js';
 import { ImageStore, type StoredImage } from '../../executor/images/store.js';
-import { buildImage } from '../../stager/build.js';
+import { buildImage, hostArch } from '../../stager/build.js';
 import { chooseGuest } from '../../stager/suitability/guest.js';
 import { suppliedIn, type Supplied } from '../../stager/supplied.js';
 import { configYaml, launchYaml, processCommands, releaseYaml, versionWith } from './launch.js';
@@ -40,7 +40,9 @@ export async function finalizeApp(
   await mkdir(cache, { recursive: true });
   await mkdir(own, { recursive: true });
   say(`UniK buildpack ${VERSION}, stack ${settings.stack ?? 'not named'}`);
-  const choice = chooseGuest(settings.guest, settings.kernels);
+  // Of other processors there is one guest.
+  const foreign = settings.arch !== undefined && settings.arch !== hostArch();
+  const choice = chooseGuest(settings.guest, foreign ? undefined : settings.kernels);
   const supplied = suppliedIn(deps, index);
   if (supplied) say(`Supplied by buildpacks before: ${supplied.indices.map((name) => `deps/${name}`).join(', ')}`);
 
@@ -52,6 +54,7 @@ export async function finalizeApp(
       work: cache,
       progress: say,
       guest: choice,
+      ...(settings.arch ? { arch: settings.arch } : {}),
       cloudFoundry: true,
       supplied,
       libraryRoot: settings.libraryRoot,

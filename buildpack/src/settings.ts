@@ -1,10 +1,14 @@
 import { join } from 'node:path';
 import { UnikError } from '../../core/errors.js';
+import type { Arch } from '../../executor/model.js';
+import { readArch } from '../../stager/arch.js';
 
 /** What the environment says to a step of the buildpack. Nothing else reads it. */
 export interface Settings {
   stack: string | undefined;
   guest: string | undefined;
+  /** The processor of the machines; absent: this one's. */
+  arch: Arch | undefined;
   kernels: string | undefined;
   keepApp: boolean;
   /** The unpacked buildpack. */
@@ -27,6 +31,7 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
   return {
     stack,
     guest: text('UNIK_GUEST'),
+    arch: archOf(text('UNIK_ARCH'), stack),
     kernels: text('UNIK_KERNELS'),
     keepApp: text('UNIK_KEEP_APP') !== undefined,
     home,
@@ -34,4 +39,10 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
     libraryRoot: text('UNIK_LIBRARY_ROOT'),
     env,
   };
+}
+
+/** Boards have another processor than the machines that stage for them. Throws bad_request for a word that is none. */
+function archOf(wish: string | undefined, stack: string | undefined): Arch | undefined {
+  if (wish !== undefined) return readArch(wish);
+  return stack !== undefined && /^unik-arm(-|$)/.test(stack) ? 'aarch64' : undefined;
 }

@@ -18,6 +18,7 @@ interface BuildFlags extends HostOption {
   shell?: boolean;
   guest?: string;
   kernel?: string;
+  arch?: string;
   quiet?: boolean;
   json?: boolean;
 }
@@ -33,6 +34,7 @@ export function addBuild(program: Command, shell: Shell): void {
       'linux, unikraft, nanos, osv, solo5, rumprun, multiboot; default: the smallest that suits',
     )
     .option('--kernel <id>', 'boot it with this kernel entry and no other')
+    .option('--arch <name>', "the processor: amd64 or arm64; default: the daemon's own")
     .option('-q, --quiet', 'print only the digest')
     .option('--json', 'print the image as JSON')
     .action(async (dir: string | undefined, flags: BuildFlags) => {
@@ -45,6 +47,7 @@ export function addBuild(program: Command, shell: Shell): void {
         name,
         guest,
         kernel,
+        arch: flags.arch,
         shell: flags.shell ?? false,
         quiet: flags.quiet ?? flags.json ?? false,
       };
@@ -62,6 +65,7 @@ export interface BuildWish {
   quiet: boolean;
   guest?: string | undefined;
   kernel?: string | undefined;
+  arch?: string | undefined;
 }
 
 /** Builds where the daemon is: from the folder itself on this host, from an upload elsewhere. Progress on stderr. */
@@ -69,11 +73,16 @@ export async function buildImage(shell: Shell, client: Client, wish: BuildWish):
   const path = resolve(shell.cwd, wish.folder);
   const { name } = wish;
   const guest = guestOf(wish.guest, shell.env['UNIK_GUEST']);
-  const chosen = { ...(guest ? { guest } : {}), ...(wish.kernel === undefined ? {} : { kernel: wish.kernel }) };
+  const arch = archOf(wish.arch);
+  const chosen = {
+    ...(guest ? { guest } : {}),
+    ...(wish.kernel === undefined ? {} : { kernel: wish.kernel }),
+    ...(arch ? { arch } : {}),
+  };
   const lines =
     client.target.kind === 'unix'
       ? await client.stream('imageBuild', { query: {}, body: { path, name, shell: wish.shell, ...chosen } })
-      : await upload(shell, client, path, { ...wish, guest });
+      : await upload(shell, client, path, { ...wish, guest, arch });
   const progress = new Progress(shell.stderr, shell.now);
   try {
     for await (const line of lines) {
@@ -95,11 +104,21 @@ function guestOf(option: string | undefined, env: string | undefined): GuestName
   throw usage(`--guest ${wish}: there are ${buildGuests.join(', ')}`);
 }
 
+type Arch = 'x86_64' | 'aarch64';
+const ARCHES: Record<string, Arch> = { x86_64: 'x86_64', amd64: 'x86_64', aarch64: 'aarch64', arm64: 'aarch64' };
+
+function archOf(word: string | undefined): Arch | undefined {
+  if (word === undefined) return undefined;
+  const arch = ARCHES[word];
+  if (arch) return arch;
+  throw usage(`--arch ${word}: there are ${Object.keys(ARCHES).join(', ')}`);
+}
+
 async function upload(
   shell: Shell,
   client: Client,
   path: string,
-  wish: Omit<BuildWish, 'guest'> & { guest: GuestName | undefined },
+  wish: Omit<BuildWish, 'guest' | 'arch'> & { guest: GuestName | undefined; arch: Arch | undefined },
 ) {
   let bar: ByteBar | undefined;
   const { stream, bytes } = await packFolder(path, (count) => bar?.add(count));
@@ -107,7 +126,7 @@ async function upload(
   stream.on('close', () => bar?.end());
   return client.stream(
     'imageBuild',
-    { query: { name: wish.name, shell: yes(wish.shell), guest: wish.guest, kernel: wish.kernel } },
+    { query: { name: wish.name, shell: yes(wish.shell), guest: wish.guest, kernel: wish.kernel, arch: wish.arch } },
     { upload: stream },
   );
 }

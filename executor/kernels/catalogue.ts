@@ -89,12 +89,12 @@ export class KernelCatalogue implements KernelSource {
    * Makes an entry of an unpacked distribution kernel package and our compiled init (a path). The same input again
    * gives the entry there is. Throws kernel_invalid, disk_full.
    */
-  async importLinux(dir: string, init: string): Promise<StoredKernel> {
+  async importLinux(dir: string, init: string | ((arch: Arch) => string)): Promise<StoredKernel> {
     const source = await readLinuxSource(dir);
     // An arm64 kernel is not packed.
     const unpacked = source.arch === 'x86_64' ? unpackKernel(source.image) : undefined;
     const kernel = unpacked ? 'vmlinux' : 'vmlinuz';
-    const program = await readInit(init, source.arch);
+    const program = await readInit(typeof init === 'string' ? init : init(source.arch), source.arch);
     // What boards fetch block by block is worth packing.
     const elsewhere = source.arch === 'x86_64' ? 'vmlinuz' : 'vmlinuz.gz';
     const files = new Map<string, Uint8Array>([

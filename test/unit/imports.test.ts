@@ -12,6 +12,7 @@ const ROOMS: Record<string, readonly string[] | 'anything'> = {
   stager: ['core', 'executor/images', 'executor/guests', 'executor/kernels', 'executor/model'],
   buildpack: [
     'core',
+    'stager/arch',
     'stager/build',
     'stager/supplied',
     'stager/suitability',

@@ -2,7 +2,7 @@ import { UnikError } from '../../../core/errors.js';
 import { normalizeName } from '../../../executor/images/names.js';
 import { stream } from '../instances/hub.js';
 import type { Parts, StoredImage } from '../parts.js';
-import type { GuestName } from '../../../executor/model.js';
+import type { Arch, GuestName } from '../../../executor/model.js';
 import type { BuildLine, ImageSummary } from '../schema/images.js';
 import type { Context, Handlers } from '../server.js';
 import { unpackUpload } from '../upload.js';
@@ -86,6 +86,7 @@ interface Wish {
   shell: boolean;
   guest?: GuestName | undefined;
   kernel?: string | undefined;
+  arch?: Arch | undefined;
   progress: (line: string) => void;
 }
 

@@ -6,6 +6,8 @@ import { kernelEntrySchema, kernelLimitsSchema } from '../../../executor/kernels
 import { GUESTS } from '../../../executor/model.js';
 import { flag } from './common.js';
 
+const arch = z.enum(['x86_64', 'aarch64']);
+
 export const imageSummary = z.strictObject({
   digest: z.string(),
   names: z.array(z.string()),
@@ -45,6 +47,8 @@ export const buildRequest = z.strictObject({
   guest: z.enum(GUESTS).optional(),
   /** A kernel entry: the image then boots with no other. */
   kernel: z.string().min(1).optional(),
+  /** Absent: the daemon's own. */
+  arch: arch.optional(),
 });
 /** With an uploaded tar stream the same things stand in the query. */
 export const buildQuery = z.strictObject({
@@ -52,6 +56,7 @@ export const buildQuery = z.strictObject({
   shell: flag,
   guest: z.enum(GUESTS).optional(),
   kernel: z.string().min(1).optional(),
+  arch: arch.optional(),
 });
 
 /** Lines of a streamed build: any number of `progress`, then one `image` (or an error line). */
@@ -60,7 +65,6 @@ export type BuildLine = z.infer<typeof buildLine>;
 
 export const kernelView = kernelEntrySchema.extend({ limits: kernelLimitsSchema.optional() });
 export type KernelView = z.infer<typeof kernelView>;
-const arch = z.enum(['x86_64', 'aarch64']);
 /**
  * `path`, on the daemon's own host: an unpacked distribution kernel package; with `guest`, a prebuilt kernel for it or a
  * folder with one.

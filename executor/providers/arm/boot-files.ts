@@ -1,5 +1,4 @@
 import { crc32 } from '../../disks/crc32.js';
-import { cpio } from '../../guests/linux/initramfs.js';
 import type { ArmConfig, Board } from './config.js';
 
 /** What a board fetches: text and bytes by name, beside kernel and initrd. */
@@ -77,18 +76,6 @@ export function folderOf(mac: string): string {
 /** 01 is Ethernet. */
 function pxeName(mac: string): string {
   return `01-${folderOf(mac)}`;
-}
-
-/** The image's root and the instance config, as further segments of an initramfs. Each begins at four bytes. */
-export function rootSegment(root: Uint8Array): Uint8Array {
-  return cpio([{ path: 'root.erofs', mode: 0o100400, data: root }]);
-}
-
-export function configSegment(config: string): Uint8Array {
-  return cpio([
-    { path: 'unik', mode: 0o040700 },
-    { path: 'unik/config.json', mode: 0o100400, data: Buffer.from(config) },
-  ]);
 }
 
 /** u-boot's legacy image of a script: a header of 64 bytes, a table of one length, the text. */

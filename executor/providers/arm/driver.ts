@@ -1,26 +1,16 @@
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { gzipSync } from 'node:zlib';
 import { join } from 'node:path';
 import type { Clock } from '../../../core/clock.js';
 import { toUnikError, UnikError } from '../../../core/errors.js';
 import type { Log } from '../../../core/log.js';
 import { poll } from '../../../core/retry.js';
 import type { InstanceNet, MachineHandle, Owner } from '../../model.js';
+import { initramfsWith } from '../../disks/segments.js';
 import { DOOR_PORT, sayToGuest } from '../../remote/door.js';
 import type { Driver, MachineOrder, Ref, RemoteMachine } from '../../remote/driver.js';
 import { takesConnection } from '../../remote/forward.js';
 import type { Probe } from '../provider.js';
-import {
-  boardWords,
-  bootFiles,
-  configSegment,
-  idleFiles,
-  INITRD,
-  KERNEL,
-  neededFiles,
-  PI_KERNEL,
-  rootSegment,
-} from './boot-files.js';
+import { boardWords, bootFiles, idleFiles, INITRD, KERNEL, neededFiles, PI_KERNEL } from './boot-files.js';
 import { BootServer } from './boot-server.js';
 import { chooseBoard } from './choose.js';
 import { Claims, type Claim } from './claims.js';
@@ -181,19 +171,13 @@ export class ArmDriver implements Driver {
     const told = JSON.parse(config) as { door: { token: string }; net: InstanceNet };
     await writeFile(join(this.#claims.folder(board.id), 'door'), told.door.token, { mode: 0o600 });
     const document = { ...told, devices: board.devices, net: this.#netOf(board, told.net.dns) };
-    // A packed segment may be followed by others from the next multiple of four bytes on.
-    const segments = [
-      padded(initrd),
-      padded(gzipSync(rootSegment(root), { level: 1 })),
-      configSegment(JSON.stringify(document)),
-    ];
     const cmdline = [boot.cmdline, ...boardWords(board, this.options.config)].join(' ');
     const files = new Map<string, string | Uint8Array>(bootFiles(board, cmdline));
     if (board.firmware !== undefined) {
       for (const [name, content] of await firmwareFiles(board.firmware)) files.set(name, content);
     }
     files.set(board.loader === 'raspberry-pi' ? PI_KERNEL : KERNEL, kernel);
-    files.set(INITRD, Buffer.concat(segments));
+    files.set(INITRD, initramfsWith(initrd, root, JSON.stringify(document)));
     await this.#server.publish(board.mac, files);
   }
 
@@ -343,8 +327,4 @@ async function firmwareFiles(folder: string): Promise<[string, Uint8Array][]> {
   return Promise.all(
     files.map(async (path): Promise<[string, Uint8Array]> => [path.slice(folder.length + 1), await readFile(path)]),
   );
-}
-
-function padded(bytes: Uint8Array): Uint8Array {
-  return Buffer.concat([bytes, new Uint8Array(-bytes.length & 3)]);
 }

@@ -46,7 +46,7 @@ test('a plan names the files, the disks in order and the channels', () => {
     kernel: '/kernels/one/vmlinux',
     initrd: '/kernels/one/initrd',
     cmdline:
-      'console=ttyS0 loglevel=6 panic=-1 reboot=t cryptomgr.notests rcupdate.rcu_expedited=1 ' +
+      'console=ttyS0 reboot=t loglevel=6 panic=-1 cryptomgr.notests rcupdate.rcu_expedited=1 ' +
       'transparent_hugepage=madvise acpi=noirq pci=nomsi unik.memory_mb=64',
     disks: [
       { source: { kind: 'file', path: '/images/one/root.erofs' }, readonly: true },

@@ -2,9 +2,9 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { get } from 'node:http';
 import { join } from 'node:path';
-import type { QemuProvider } from '../../executor/providers/qemu/qemu.js';
-import { makeBench, makeSpec, open, type Bench } from '../support/qemu.js';
-import { makeProvider } from '../support/qemu-provider.js';
+import type { QemuProvider } from '../../../executor/providers/qemu/qemu.js';
+import { makeBench, makeSpec, open, type Bench } from '../../support/qemu.js';
+import { makeProvider } from '../../support/qemu-provider.js';
 
 let bench: Bench;
 let home: string;
