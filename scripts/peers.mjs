@@ -1,15 +1,15 @@
 /**
  * Finds or builds the real programs that the interop tests talk to, and writes what came of it to .assets/peers.json:
  * for each name a path, or why there is none. In this order: a program of that name in the folder $UNIK_INTEROP_PEERS
- * names, then what Debian installed, then a build of a pinned Go module (test/interop/peers/SET/go.mod) or pinned
- * packages of PyPI.
+ * names, then what Debian installed, then a build of a pinned Go module (test/interop/peers/SET/go.mod), pinned
+ * packages of PyPI or a package of Debian that is unpacked and not installed.
  * A build is kept under $UNIK_INTEROP_CACHE, else in the user's cache folder, by a digest of all that went into it.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { accessSync, constants, cpSync, existsSync, mkdirSync, mkdtempSync } from 'node:fs';
 import { chmodSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { homedir } from 'node:os';
+import { homedir, tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { root } from './setup.mjs';
@@ -21,7 +21,7 @@ const TOOLCHAIN = '1.26.8';
 const BUILD_MS = 15 * 60_000;
 
 const notOffered = 'the Go module proxy does not offer it (test/interop/peers/README.md)';
-/** @type {Record<string, {set?: string, module?: string, pip?: string[], program?: string, system?: () => string | undefined, why?: string}>} */
+/** @type {Record<string, {set?: string, module?: string, pip?: string[], debian?: string, program?: string, system?: () => string | undefined, why?: string}>} */
 export const PEERS = {
   postgres: { system: debianPostgres, why: "install Debian's package postgresql" },
   'nats-server': { set: 'nats', module: 'github.com/nats-io/nats-server/v2' },
@@ -51,6 +51,7 @@ export const PEERS = {
   'cats-apps.test': { why: notOffered },
   bosh: { system: () => onPath('bosh'), why: notOffered },
   'bosh-erb': { set: 'bosh-erb', module: '.' },
+  monit: { system: () => onPath('monit'), debian: 'monit', program: 'usr/bin/monit' },
 };
 
 /** Looks for every peer, or for those named; entries of others stay as they are. */
@@ -66,13 +67,14 @@ export function findPeers(names = Object.keys(PEERS)) {
 }
 
 function find(name) {
-  const { set, module, pip, program, system, why } = PEERS[name];
+  const { set, module, pip, debian, program, system, why } = PEERS[name];
   const given = process.env.UNIK_INTEROP_PEERS && resolve(process.env.UNIK_INTEROP_PEERS, name);
   if (given && isProgram(given)) return { path: given };
   const present = system?.();
   if (present) return { path: present };
-  if (!set && !pip) return { why };
+  if (!set && !pip && !debian) return { why };
   try {
+    if (debian) return { path: unpacked(debian, program) };
     return { path: pip ? installed(name, pip, program) : build(set, name, module) };
   } catch (err) {
     return { why: `build failed: ${err.message}` };
@@ -105,6 +107,25 @@ function build(set, name, module) {
     const env = { ...process.env, GOTOOLCHAIN: 'local', GOFLAGS: `-mod=${mode} -buildvcs=false`, CGO_ENABLED: '0' };
     exec('nice', ['-n', '10', go, 'build', '-trimpath', '-p', '2', '-o', file, module], { cwd, env });
   });
+}
+
+/** A program of a Debian package that would start a service if it were installed: unpacked, once. */
+function unpacked(name, program) {
+  const folder = join(cacheFolder(), 'debian', name);
+  if (isProgram(join(folder, program))) return join(folder, program);
+  say(`downloading Debian's package ${name}`);
+  // apt's own user must be able to write there when we are root.
+  const work = mkdtempSync(join(tmpdir(), 'unik-peer-'));
+  try {
+    chmodSync(work, 0o777);
+    exec('apt-get', ['download', '-q', name], { cwd: work });
+    const [archive] = readdirSync(work);
+    intoCache(folder, (made) => exec('dpkg-deb', ['-x', join(work, archive), made], {}));
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+  if (!isProgram(join(folder, program))) throw new Error(`package ${name} has no ${program}`);
+  return join(folder, program);
 }
 
 /** Packages of PyPI in an environment of their own. It knows its place, so it is made there and marked when whole. */

@@ -10,10 +10,14 @@ import { freePorts } from '../../support/diego/children.js';
 import type { Diego } from '../../support/diego/diego.js';
 import { startEmbeddedDiego } from '../../support/diego/embedded.js';
 import { makeUnik, until, type Unik } from '../../support/unik.js';
+import { exposures } from '../../support/bosh/secrets.js';
+import { AGENT, EMITTER } from '../../support/bosh/table.js';
 import { nested } from '../../support/bosh/templates.js';
 import { CELL_PACKAGES, fillRelease, qemus, Vm } from '../../support/bosh/vm.js';
 
 const JOB = 'unik-cell';
+const APP_SECRET = 'planted-in-the-environment';
+const NATS_PASSWORD = 'planted-for-nats';
 const root = process.getuid?.() === 0;
 if (!root) process.stderr.write('skipped: the job unik-cell: a VM of BOSH needs root for its mount namespace\n');
 
@@ -66,6 +70,13 @@ if (!root) process.stderr.write('skipped: the job unik-cell: a VM of BOSH needs 
     const told = done.code === 0 ? '' : vm.read(`sys/log/${JOB}/drain.log`);
     expect({ code: done.code, stdout: done.stdout, told }).toEqual({ code: 0, stdout: '0', told: '' });
   };
+
+  /** Of what a cell is told; each is looked for by the part of it that is nowhere else. */
+  const secrets = (): Record<string, string> => ({
+    'private key': readFileSync(diego.certs.key, 'utf8').split('\n')[1] ?? '',
+    'password of NATS': NATS_PASSWORD,
+    'environment of an application': APP_SECRET,
+  });
 
   /** As a router does it: the next instance when one takes no connection. */
   const askAsRouter = async (name: string): Promise<unknown> => {
@@ -126,7 +137,7 @@ if (!root) process.stderr.write('skipped: the job unik-cell: a VM of BOSH needs 
     60_000,
   );
 
-  test('no secret is in a file that others may read, on a command line or in a log', async () => {
+  test('no rendered file is for others, and one of them alone holds the key', async () => {
     const key = readFileSync(diego.certs.key, 'utf8').split('\n')[1] ?? 'none';
     const files = await readdir(join(first.dir, 'data/jobs'), { recursive: true, withFileTypes: true });
     const holding = [];
@@ -145,7 +156,8 @@ if (!root) process.stderr.write('skipped: the job unik-cell: a VM of BOSH needs 
       expect(said).toMatch(/^kernel linux linux-virtio-1 /m);
       expect(said).toMatch(/^provider qemu: /m);
       const name = `app-${time}`;
-      await control.desire({ process_guid: name, droplet, instances: 2 });
+      const env = { VCAP_SERVICES: JSON.stringify({ db: [{ credentials: { password: APP_SECRET } }] }) };
+      await control.desire({ process_guid: name, droplet, instances: 2, env });
       const running = await control.running(name, 2, 120_000);
       const pids = qemus().sort();
       expect(pids).toHaveLength(2);
@@ -155,6 +167,7 @@ if (!root) process.stderr.write('skipped: the job unik-cell: a VM of BOSH needs 
       await start(first);
       await control.running(name, 2, 60_000);
       expect(qemus().sort()).toEqual(pids);
+      expect(exposures(first.dir, secrets())).toEqual([]);
 
       await start(second);
       const failed: string[] = [];
@@ -183,6 +196,7 @@ if (!root) process.stderr.write('skipped: the job unik-cell: a VM of BOSH needs 
       await drain(second);
       await second.monit(JOB, 'stop');
       expect(qemus()).toEqual([]);
+      for (const vm of [first, second]) expect(exposures(vm.dir, secrets())).toEqual([]);
     },
     600_000,
   );
@@ -210,6 +224,29 @@ if (!root) process.stderr.write('skipped: the job unik-cell: a VM of BOSH needs 
     }
     expect(qemus()).toEqual([]);
   }, 600_000);
+
+  test('with a NATS and an agent of its own, no secret is on a command line, in a log or in a file for others', async () => {
+    const pem = (file: string): string => readFileSync(file, 'utf8');
+    const { ca, cert, key } = diego.certs;
+    const more = nested({ ...EMITTER, ...AGENT, 'unik.routes.nats.cert': pem(cert), 'unik.routes.nats.key': pem(key) });
+    const agent = { ca_cert: pem(ca), cert: pem(cert), key: pem(key) };
+    const base = await manifest();
+    const told = {
+      ...{ ...base, loggregator: { ...(more['loggregator'] as object), ...agent } },
+      unik: { ...(base['unik'] as object), ...(more['unik'] as object) },
+    };
+    const nats = { hostname: '127.0.0.1', port: 1, user: 'nats', password: NATS_PASSWORD };
+    const link = { address: '127.0.0.1', properties: { nats: { ...nats, external: { tls: { ca: pem(ca) } } } } };
+    first.install(JOB, told, { id: 'cell_one', ip: '127.0.0.1' }, { 'nats-tls': link });
+    expect(first.read(`data/jobs/${JOB}/config/nats_password`)).toContain(NATS_PASSWORD);
+    await start(first);
+    const log = (): string => first.read(`sys/log/${JOB}/${JOB}.stderr.log`);
+    await until('NATS to be tried', () => Promise.resolve(log().includes('nats.unreachable') ? true : undefined));
+    expect(exposures(first.dir, secrets())).toEqual([]);
+    await drain(first);
+    await first.monit(JOB, 'stop');
+    expect(exposures(first.dir, secrets())).toEqual([]);
+  }, 240_000);
 
   test('a drain of a cell that does not run says so and lets BOSH go on', async () => {
     await drain(first);

@@ -8,9 +8,11 @@ import { controlOf, type Control } from '../../support/cell/control.js';
 import { freePorts } from '../../support/diego/children.js';
 import type { Diego } from '../../support/diego/diego.js';
 import { startEmbeddedDiego } from '../../support/diego/embedded.js';
+import { startMonit } from '../../support/bosh/monit.js';
 import { exposures } from '../../support/bosh/secrets.js';
 import { jobSpec, nested } from '../../support/bosh/templates.js';
 import { fillRelease, Vm } from '../../support/bosh/vm.js';
+import { describePeer } from '../../support/peers.js';
 import { until } from '../../support/unik.js';
 
 const JOBS = ['unik-stager', 'unik-lifecycle', 'unik-cf-plugin', 'unik-buildpack'];
@@ -122,6 +124,39 @@ if (!root) process.stderr.write('skipped: jobs beside the cell: a VM of BOSH nee
     expect(exposures(vm.dir, { key, password: PASSWORD })).toEqual([]);
     await stopped('unik-stager');
   }, 120_000);
+
+  describePeer('monit', ['monit'], () => {
+    test('starts a job by its monit file, brings a killed process back, and stops it', async () => {
+      const job = 'unik-lifecycle';
+      const [port = 0] = await freePorts(1);
+      const tls = { 'tls.cert': pem(diego.certs.cert), 'tls.key': pem(diego.certs.key) };
+      installed(job, { ...tls, 'unik.files.listen_addr': `127.0.0.1:${port}` });
+      const url = `https://127.0.0.1:${port}/unik_app_lifecycle.tgz`;
+      const status = (): Promise<number> =>
+        fetched(url).then(
+          (reply) => reply.status,
+          () => 0,
+        );
+      const pid = (): string => {
+        const file = join(vm.dir, `sys/run/bpm/${job}/${job}.pid`);
+        return existsSync(file) ? readFileSync(file, 'utf8').trim() : '';
+      };
+      const monit = await startMonit(vm, [job]);
+      try {
+        await until('an answer', async () => ((await status()) === 200 ? true : undefined));
+        const first = pid();
+        process.kill(Number(first), 'SIGKILL');
+        await until('another process', () => Promise.resolve(pid() !== first ? true : undefined));
+        await until('an answer', async () => ((await status()) === 200 ? true : undefined));
+        await monit.ask('stop', job);
+        await until('its end', async () => ((await status()) === 0 && pid() === '' ? true : undefined));
+        // It stays stopped: what is stopped is not watched.
+        expect(await monit.ask('summary', job)).toMatch(/Not monitored/i);
+      } finally {
+        await monit.stop();
+      }
+    }, 120_000);
+  });
 
   test('unik-buildpack starts nothing, and holds the one zip file that Cloud Controller takes', () => {
     vm.install('unik-buildpack', {}, { id: 'api' });

@@ -51,7 +51,8 @@ export const NATS = {
 export const AWS: Properties = {
   'unik.provider': 'aws',
   'unik.stacks': ['unik-aws'],
-  'unik.provider_options': { region: 'r', subnet_id: 's', security_group_ids: ['g'] },
+  // bosh hands maps on sorted by their keys, and files are compared byte for byte.
+  'unik.provider_options': { region: 'r', security_group_ids: ['g'], subnet_id: 's' },
   'unik.provider_credentials': { access_key_id: 'AK', secret_access_key: 'planted-secret' },
 };
 
