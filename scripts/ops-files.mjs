@@ -42,6 +42,21 @@ const KINDS = {
             username: ((unik_vsphere_username))
             password: ((unik_vsphere_password))`,
   },
+  'unik-provider-openstack': {
+    stack: 'unik-openstack',
+    provider: 'openstack',
+    about:
+      'A cell whose machines are servers of an OpenStack cloud. Variables: unik_openstack_*, as below; an application credential.',
+    description: 'Unikernels as servers of OpenStack',
+    options: `
+            auth_url: ((unik_openstack_auth_url))
+            region_name: ((unik_openstack_region_name))
+            network: ((unik_openstack_network))
+            security_groups: [((unik_openstack_security_group))]
+          provider_credentials:
+            application_credential_id: ((unik_openstack_application_credential_id))
+            application_credential_secret: ((unik_openstack_application_credential_secret))`,
+  },
   'unik-provider-aws': {
     stack: 'unik-aws',
     provider: 'aws',
