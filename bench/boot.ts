@@ -6,15 +6,15 @@
  *   busybox  the same kernel with busybox httpd as init, nothing of ours in it
  * All three are watched by the same client: a fresh connection every 20 ms, the first answer counts.
  */
-import { execFile, spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
+import { execFile } from 'node:child_process';
 import { copyFile, link, mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
-import { request } from 'node:http';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { busyboxInitrd } from './support/busybox-initrd.js';
+import { kill, start } from './support/child.js';
+import { firstAnswer, freePort } from './support/first-answer.js';
 import { median, parseArgs, round } from './support/report.js';
 
 const exec = promisify(execFile);
@@ -26,42 +26,6 @@ const env = { ...process.env, UNIK_HOME: home };
 
 async function unik(...args: string[]): Promise<string> {
   return (await exec(process.execPath, ['--', join(root, 'dist/unik.mjs'), ...args], { env, timeout: 120_000 })).stdout;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  if (typeof address !== 'object' || address === null) throw new Error('no free port');
-  return address.port;
-}
-
-/** Milliseconds from `started` to the first 200; a new connection every 20 ms, however many are still open. */
-function firstAnswer(port: number, started: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const open = new Set<ReturnType<typeof request>>();
-    const timer = setInterval(() => {
-      if (performance.now() - started > 60_000) end(() => reject(new Error(`port ${port}: no answer within 60 s`)));
-      const ask = request({ host: '127.0.0.1', port, path: '/', timeout: 3_000, agent: false }, (reply) => {
-        reply.resume();
-        if (reply.statusCode === 200) {
-          const took = performance.now() - started;
-          end(() => resolve(took));
-        }
-      });
-      open.add(ask);
-      ask.on('timeout', () => ask.destroy());
-      ask.on('error', () => open.delete(ask));
-      ask.end();
-    }, 20);
-    const end = (settle: () => void): void => {
-      clearInterval(timer);
-      for (const ask of open) ask.destroy();
-      settle();
-    };
-  });
 }
 
 async function ours(): Promise<number> {
@@ -128,12 +92,6 @@ function withUserNet(args: string[], port: number): string[] {
   );
 }
 
-async function stop(child: ChildProcess): Promise<void> {
-  const gone = once(child, 'exit');
-  child.kill('SIGKILL');
-  await gone;
-}
-
 async function bare({ args, folder, config }: Recipe): Promise<number> {
   const port = await freePort();
   const scratch = join(folder, 'disk1.img');
@@ -152,9 +110,8 @@ async function bare({ args, folder, config }: Recipe): Promise<number> {
     '0',
     scratch,
   ]);
-  const [file = '', ...rest] = withUserNet(args, port);
   const started = performance.now();
-  const child = spawn(file, rest, { cwd: folder, stdio: 'ignore' });
+  const child = start(withUserNet(args, port), folder);
   const handOver = setInterval(() => {
     const socket = connect(join(folder, 'c'), () => {
       clearInterval(handOver);
@@ -166,7 +123,7 @@ async function bare({ args, folder, config }: Recipe): Promise<number> {
     return await firstAnswer(port, started);
   } finally {
     clearInterval(handOver);
-    await stop(child);
+    await kill(child);
   }
 }
 
@@ -174,9 +131,9 @@ async function busybox({ args, folder }: Recipe): Promise<number> {
   const port = await freePort();
   const value = (name: string): string => args[args.indexOf(name) + 1] ?? '';
   const started = performance.now();
-  const child = spawn(
-    args[0] ?? '',
+  const child = start(
     [
+      args[0] ?? '',
       ...['-M', value('-M'), '-accel', value('-accel'), '-cpu', value('-cpu'), '-m', value('-m'), '-smp', '1'],
       ...['-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none'],
       ...['-chardev', 'file,id=serial,path=busybox.log', '-serial', 'chardev:serial'],
@@ -184,12 +141,12 @@ async function busybox({ args, folder }: Recipe): Promise<number> {
       ...['-netdev', `user,id=n0,restrict=on,hostfwd=tcp:127.0.0.1:${port}-:8080`],
       ...['-device', 'virtio-net-pci,netdev=n0,romfile='],
     ],
-    { cwd: folder, stdio: 'ignore' },
+    folder,
   );
   try {
     return await firstAnswer(port, started);
   } finally {
-    await stop(child);
+    await kill(child);
   }
 }
 
