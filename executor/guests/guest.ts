@@ -101,8 +101,6 @@ export interface GuestCapabilities {
   unsupported: readonly string[];
   /** How many bytes of environment and arguments arrive; absent: any that a machine can hold. */
   environmentBytes?: number;
-  /** What a value may not hold. */
-  valuesWithout?: string;
   /** Network cards and disk controllers that there are drivers for. */
   devices: { network: readonly string[]; disk: readonly string[] };
 }

@@ -131,12 +131,19 @@ describe('nanos', () => {
 });
 
 describe('osv', () => {
-  test('everything stands in the command line; a value that would be cut is refused', async () => {
+  test('everything stands in the command line, whatever it holds; more than fits is refused', async () => {
     expect(osvLine(config({ env: { A: '1', J: '[1,2]' } }))).toBe(
-      '--rootfs=rofs --ip=eth0,10.201.0.2,255.255.255.252 --defaultgw=10.201.0.1 --nameserver=1.1.1.1 --env=A=1 --env=J=[1,2] --cwd=/home /app "a b" "$x"',
+      '--rootfs=rofs --ip=eth0,10.201.0.2,255.255.255.252 --defaultgw=10.201.0.1 --nameserver=1.1.1.1 --env=A=1 --env=J=[1,2] --env=UNIK_ARGUMENT_1=a\\ b --env=UNIK_ARGUMENT_2=$x --cwd=/home /app $UNIK_ARGUMENT_1 $UNIK_ARGUMENT_2',
     );
-    expect((await failure(() => osvLine(config({ env: { A: 'b c' } })))).message).toMatch(/variable A holds a blank/);
-    expect((await failure(() => osvLine(config({ env: { A: 'x'.repeat(40_000) } })))).code).toBe(
+    expect(osvLine(config({ env: { A: 'b c', J: '{"a":"\\n"}' }, argv: ['/app'] }))).toMatch(
+      / --env=A=b\\ c --env=J=\{"a":"\\\\n"\} --cwd=/,
+    );
+    const long = { A: 'x'.repeat(20_000) };
+    expect(osvLine(config({ env: long }))).toHaveLength(20_000 + osvLine(config({ env: { A: '' } })).length);
+    const refusal = await failure(() => osvLine(config({ env: long }), 'pvh'));
+    expect(refusal.code).toBe('environment_too_large');
+    expect(refusal.message).toMatch(/takes 4095; with its loader.img imported it takes more/);
+    expect((await failure(() => osvLine(config({ env: { A: 'x'.repeat(70_000) } })))).code).toBe(
       'environment_too_large',
     );
   });
