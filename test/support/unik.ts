@@ -28,13 +28,21 @@ export interface Unik {
 }
 
 /** A home below a short temporary folder (Unix socket paths are limited to 107 bytes). */
-export async function makeUnik(options: { home?: string; env?: Record<string, string> } = {}): Promise<Unik> {
+export async function makeUnik(
+  options: {
+    home?: string;
+    env?: Record<string, string>;
+    /** Words before each command, such as of `withMovableNode`. */
+    prefix?: readonly string[];
+  } = {},
+): Promise<Unik> {
   const home = options.home ?? (await mkdtemp(join(tmpdir(), 'uk-')));
   const unik = async (
     args: string[],
     extra: { env?: Record<string, string>; timeout_ms?: number } = {},
   ): Promise<Ran> => {
-    const done = await execa(process.execPath, ['--', bundle, ...args], {
+    const [program = '', ...words] = [...(options.prefix ?? []), process.execPath, '--', bundle, ...args];
+    const done = await execa(program, words, {
       reject: false,
       stdin: 'ignore',
       timeout: extra.timeout_ms ?? 120_000,
