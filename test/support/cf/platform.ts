@@ -20,13 +20,15 @@ export class Platform {
     readonly router: string,
   ) {}
 
-  static async open(config: object = {}): Promise<Platform> {
+  /** `prepare` is given the home before anything starts in it. */
+  static async open(config: object = {}, prepare?: (home: string) => Promise<void>): Promise<Platform> {
     // What `npm start` does before it serves.
     for (const name of ['buildpack', 'lifecycle'])
       await execa(process.execPath, [join(root, `scripts/package-${name}.mjs`)]);
     const home = await mkdtemp(join(tmpdir(), 'uk-up-'));
     const [api = 0, router = 0] = await freePorts(2);
     await writeFile(join(home, 'up.json'), JSON.stringify({ api: { port: api }, router: { port: router }, ...config }));
+    await prepare?.(home);
     const platform = new Platform(home, `http://127.0.0.1:${api}`, `http://127.0.0.1:${router}`);
     await platform.start();
     return platform;

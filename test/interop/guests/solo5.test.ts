@@ -1,0 +1,109 @@
+/** Solo5's own test programs for virtio, those that are in UNIK_TEST_KERNELS, from `unik build` to their last line. */
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { execa } from 'execa';
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import { kernelsOf } from '../../support/test-kernels.js';
+import { makeUnik, processesOf, root, until, type Unik } from '../../support/unik.js';
+
+const programs = new Map(kernelsOf('solo5').map((path) => [basename(path, '.virtio'), path]));
+if (programs.size === 0) process.stderr.write('skipped: solo5: no test programs in UNIK_TEST_KERNELS\n');
+
+/** Three echo requests; prints the numbers of those that are answered. */
+const PING = `
+import socket, struct
+s = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+s.settimeout(10)
+def packet(n, total=0):
+    return struct.pack('!BBHHH', 8, 0, total, 7, n)
+got = []
+for n in range(3):
+    total = sum(struct.unpack('!4H', packet(n)))
+    s.sendto(packet(n, ~((total & 0xffff) + (total >> 16)) & 0xffff), ('10.0.0.2', 0))
+    while True:
+        answer = s.recv(2048)[20:]
+        if answer[0] == 0: break
+    got.append(struct.unpack('!H', answer[6:8])[0])
+print(*got)
+`;
+
+/** What each is told, what it must say, and how it ends. */
+const ENDS: [name: string, words: string[], says: string, exit: object][] = [
+  ['test_hello', ['Hello_Solo5'], "Command line is: 'Hello_Solo5'", { reason: 'exited', status: 0 }],
+  ['test_quiet', [], '**** Solo5 standalone test_verbose ****', { reason: 'exited', status: 0 }],
+  ['test_time', [], 'SUCCESS', { reason: 'exited', status: 0 }],
+  ['test_exception', [], 'test_exception', { reason: 'kernel_panic' }],
+  ['test_ssp', [], 'test_ssp', { reason: 'kernel_panic' }],
+];
+
+(programs.size === 0 ? describe.skip : describe)('solo5 on real programs', () => {
+  let unik: Unik;
+  beforeAll(async () => {
+    await execa('node', ['scripts/build.mjs'], { cwd: root });
+    unik = await makeUnik();
+  }, 120_000);
+  afterAll(async () => {
+    await unik.close();
+    expect(await processesOf(unik.home)).toEqual([]);
+  }, 60_000);
+
+  const given = (name: string): typeof test.skip => (programs.has(name) ? test : test.skip);
+
+  async function build(name: string): Promise<string> {
+    const path = programs.get(name) ?? '';
+    console.log(`${name}: sha256:${createHash('sha256').update(readFileSync(path)).digest('hex')}`);
+    const tag = name.replaceAll('_', '-');
+    await unik.ok(['build', path, '-t', tag, '--guest', 'solo5']);
+    return tag;
+  }
+
+  async function exitOf(name: string): Promise<{ reason: string; message: string } | undefined> {
+    return until(`${name} has ended`, async () => {
+      type Seen = { phase?: string; exit?: { reason: string; message: string } };
+      const [{ exit, phase } = {}] = await unik.json<Seen[]>(['inspect', name]);
+      return exit && phase !== 'running' ? exit : undefined;
+    });
+  }
+
+  for (const [name, words, says, exit] of ENDS) {
+    given(name)(
+      name,
+      async () => {
+        const tag = await build(name);
+        await unik(['run', '--name', tag, '--no-healthcheck', tag, 'kernel', ...words]);
+        const { stdout } = await unik(['logs', tag]);
+        expect(stdout).toContain(says);
+        // What Solo5 says of itself is the kernel's.
+        expect(stdout).not.toMatch(/Solo5: (Memory map|Bindings)/);
+        expect(await exitOf(tag)).toMatchObject(exit);
+        await unik.ok(['rm', '-f', tag]);
+      },
+      90_000,
+    );
+  }
+
+  given('test_net')(
+    'test_net answers on its network, and is ended when told',
+    async () => {
+      const tag = await build('test_net');
+      await unik.ok(['run', '-d', '--name', tag, '--no-healthcheck', tag, 'kernel', 'verbose']);
+      await until('it serves', async () =>
+        (await unik(['logs', tag])).stdout.includes('Serving ping') ? true : undefined,
+      );
+      const machine = (await processesOf(unik.home)).find((line) => / qemu-system/.test(line));
+      const pid = machine?.split(' ')[0] ?? '';
+      // It knows one address, 10.0.0.2, whatever network it is in: a neighbour is made for it.
+      const inside = (...words: string[]): Promise<{ stdout: string }> => execa('nsenter', ['-t', pid, '-n', ...words]);
+      await inside('ip', 'addr', 'add', '10.0.0.1/24', 'dev', 'tap0');
+      const { stdout } = await inside('python3', '-c', PING);
+      expect(stdout).toBe('0 1 2');
+      await until('it has told of three', async () =>
+        (await unik(['logs', tag])).stdout.match(/Received ping, sending reply/g)?.length === 3 ? true : undefined,
+      );
+      await unik.ok(['stop', '-t', '1', tag]);
+      expect(await exitOf(tag)).toMatchObject({ reason: 'stopped' });
+    },
+    90_000,
+  );
+});
