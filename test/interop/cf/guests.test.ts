@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
+import { importShippedKernels } from '../../../backend/kernels.js';
 import { systemClock } from '../../../core/clock.js';
 import { homePaths } from '../../../core/home.js';
 import { noLog } from '../../../core/log.js';
@@ -34,6 +35,8 @@ function sideBySide(file: string): void {
       // As an operator gives a cell a kernel, before it starts.
       const { kernels } = homePaths(join(home, 'cf/cells/cell-0/home'));
       const catalogue = new KernelCatalogue({ dir: kernels, clock: systemClock, log: noLog });
+      const shipped = { from: join(root, '.assets/kernel'), init: join(root, '.assets/guest/init') };
+      await importShippedKernels(catalogue, shipped, noLog);
       const { digest } = await catalogue.importGuest(file, { guest: 'unikraft', arch: 'x86_64' });
       console.log(`kernel of unikraft: ${digest}`);
     });
