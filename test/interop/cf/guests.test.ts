@@ -35,7 +35,7 @@ function sideBySide(file: string): void {
       // As an operator gives a cell a kernel, before it starts.
       const { kernels } = homePaths(join(home, 'cf/cells/cell-0/home'));
       const catalogue = new KernelCatalogue({ dir: kernels, clock: systemClock, log: noLog });
-      const shipped = { from: join(root, '.assets/kernel'), init: join(root, '.assets/guest/init') };
+      const shipped = { assets: join(root, '.assets'), providers: ['qemu'] as const };
       await importShippedKernels(catalogue, shipped, noLog);
       const { digest } = await catalogue.importGuest(file, { guest: 'unikraft', arch: 'x86_64' });
       console.log(`kernel of unikraft: ${digest}`);
