@@ -2,7 +2,7 @@ import { connect, type Socket } from 'node:net';
 import { z } from 'zod';
 import { UnikError } from '../../core/errors.js';
 import { GobDecoder } from './gob/decode.js';
-import { GobEncoder } from './gob/encode.js';
+import { concat, GobEncoder } from './gob/encode.js';
 import type { GobType, GobValue } from './gob/types.js';
 
 const REQUEST = {
@@ -18,51 +18,31 @@ const response = z.looseObject({ ServiceMethod: z.string().default(''), Error: z
 const CALL_MS = 60_000;
 
 /**
- * The service of the cf CLI that a plugin may call: Go's net/rpc with gob, on a loopback port, one call at a time.
+ * The service of the cf CLI that a plugin may call: Go's net/rpc with gob, on a loopback port, one call at a time. All
+ * calls may be repeated, so one whose connection ends before its answer is made once more over another.
  * Source: cloudfoundry/cli `plugin/rpc/cli_rpc_server.go`.
  */
 export class CliService {
-  readonly #encoder = new GobEncoder();
-  readonly #decoder = new GobDecoder();
-  #seq = 0;
-  #waiting: { resolve: (value: GobValue) => void; reject: (err: Error) => void } | undefined;
-  #ended: UnikError | undefined;
-
-  private constructor(private readonly socket: Socket) {
-    socket.on('data', (chunk) => this.#receive(chunk));
-    socket.on('error', (err) => this.#end(unreachable(err.message, err)));
-    socket.on('close', () => this.#end(unreachable('the connection was closed')));
-  }
+  private constructor(
+    private readonly port: number,
+    private connection: Connection,
+  ) {}
 
   /** Throws peer_unreachable. */
   static async connect(port: number): Promise<CliService> {
-    const socket = connect({ host: '127.0.0.1', port });
-    await new Promise<void>((resolve, reject) => {
-      socket.once('connect', resolve);
-      socket.once('error', (err) => reject(unreachable(err.message, err)));
-    });
-    return new CliService(socket);
+    return new CliService(port, await Connection.open(port));
   }
 
   /** `method` without the service's name. Throws bad_reply, peer_unreachable, timeout; cf_refused: what the CLI says. */
   async call(method: string, type: GobType, argument: GobValue): Promise<GobValue> {
-    const header = { ServiceMethod: `CliRpcCmd.${method}`, Seq: this.#seq++ };
-    this.socket.write(this.#encoder.encode(REQUEST, header));
-    this.socket.write(this.#encoder.encode(type, argument));
-    const timer = setTimeout(
-      () => this.#end(new UnikError('timeout', `the cf CLI did not answer ${method} in ${CALL_MS / 1000} s`)),
-      CALL_MS,
-    );
     try {
-      const reply = response.safeParse(await this.#next());
-      if (!reply.success) throw new UnikError('bad_reply', `the cf CLI sent no answer to ${method}`);
-      // After an error an empty struct follows, which says nothing.
-      const body = await this.#next();
-      if (reply.data.Error !== '')
-        throw new UnikError('cf_refused', `the cf CLI, asked for ${method}: ${reply.data.Error}`);
-      return body;
-    } finally {
-      clearTimeout(timer);
+      return await this.connection.call(method, type, argument);
+    } catch (err) {
+      if (!(err instanceof UnikError) || err.code !== 'peer_unreachable') throw err;
+      this.connection = await Connection.open(this.port).catch((cause: unknown) => {
+        throw unreachable(`it ended while it was asked for ${method}`, cause);
+      });
+      return this.connection.call(method, type, argument);
     }
   }
 
@@ -81,6 +61,55 @@ export class CliService {
     const shape = z.looseObject({ [`${what}Fields`]: fields.prefault({}) });
     const found = read(method, shape, await this.call(method, 'string', ''))[`${what}Fields`];
     return { guid: found?.Guid ?? '', name: found?.Name ?? '' };
+  }
+
+  close(): void {
+    this.connection.close();
+  }
+}
+
+/** One of net/rpc: what types are is said once in each direction. */
+class Connection {
+  readonly #encoder = new GobEncoder();
+  readonly #decoder = new GobDecoder();
+  #seq = 0;
+  #waiting: { resolve: (value: GobValue) => void; reject: (err: Error) => void } | undefined;
+  #ended: UnikError | undefined;
+
+  private constructor(private readonly socket: Socket) {
+    socket.on('data', (chunk) => this.#receive(chunk));
+    socket.on('error', (err) => this.#end(unreachable(err.message, err)));
+    socket.on('close', () => this.#end(unreachable('the connection was closed')));
+  }
+
+  static async open(port: number): Promise<Connection> {
+    const socket = connect({ host: '127.0.0.1', port });
+    await new Promise<void>((resolve, reject) => {
+      socket.once('connect', resolve);
+      socket.once('error', (err) => reject(unreachable(err.message, err)));
+    });
+    return new Connection(socket);
+  }
+
+  async call(method: string, type: GobType, argument: GobValue): Promise<GobValue> {
+    const header = { ServiceMethod: `CliRpcCmd.${method}`, Seq: this.#seq++ };
+    // In one piece: the second of two small ones would wait until the first is acknowledged.
+    this.socket.write(concat([this.#encoder.encode(REQUEST, header), this.#encoder.encode(type, argument)]));
+    const timer = setTimeout(
+      () => this.#end(new UnikError('timeout', `the cf CLI did not answer ${method} in ${CALL_MS / 1000} s`)),
+      CALL_MS,
+    );
+    try {
+      const reply = response.safeParse(await this.#next());
+      if (!reply.success) throw new UnikError('bad_reply', `the cf CLI sent no answer to ${method}`);
+      // After an error an empty struct follows, which says nothing.
+      const body = await this.#next();
+      if (reply.data.Error !== '')
+        throw new UnikError('cf_refused', `the cf CLI, asked for ${method}: ${reply.data.Error}`);
+      return body;
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   close(): void {
