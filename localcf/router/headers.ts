@@ -60,9 +60,11 @@ export function forEndpoint({ app, instance_id, index, host, port }: Endpoint): 
   ];
 }
 
-/** What the client gets of the instance's reply. */
+/** What the client gets of the instance's reply. Where it has two lengths, the one that counted is of our own making. */
 export function returned(pairs: Pairs, request_id: string, sticky: string | undefined, isUpgrade = false): Pairs {
-  const kept = without(pairs, ['x-vcap-request-id', ...(isUpgrade ? [] : hopByHop(pairs))]);
+  const isChunked = valueOf(pairs, 'transfer-encoding') !== undefined;
+  const lengths = isChunked ? ['content-length'] : [];
+  const kept = without(pairs, ['x-vcap-request-id', ...lengths, ...(isUpgrade ? [] : hopByHop(pairs))]);
   return [...kept, 'X-Vcap-Request-Id', request_id, ...(sticky === undefined ? [] : ['Set-Cookie', sticky])];
 }
 

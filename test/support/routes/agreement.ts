@@ -247,6 +247,29 @@ export function describeRouter(title: string, start: () => Promise<RouterSubject
       expect(reply.headers['x-cf-routererror']).toMatch(/^endpoint_failure \(dial tcp 127\.0\.0\.1:\d+: /);
     });
 
+    test.each([
+      ['lines that end without a carriage return', 'HTTP/1.1 200 OK\nX-App: yes\nContent-Length: 5\n\nhello'],
+      [
+        'two lengths: the chunks count',
+        'HTTP/1.1 200 OK\r\nX-App: yes\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n',
+      ],
+      ['a header over two lines', 'HTTP/1.1 200 OK\r\nX-App: yes\r\nX-Long: a\r\n b\r\nContent-Length: 5\r\n\r\nhello'],
+    ])('a reply with %s is passed on, well formed', async (_what, text) => {
+      const host = fresh();
+      await route(host, await rude((socket) => socket.once('data', () => socket.end(text))));
+      const reply = await ask(host);
+      expect(reply).toMatchObject({ status: 200, headers: { 'x-app': 'yes' }, body: 'hello' });
+    });
+
+    test.each([
+      ['a carriage return alone', 'HTTP/1.1 200 OK\r\nX-App: yes\rX-Forged: yes\r\nContent-Length: 5\r\n\r\nhello'],
+      ['no status', 'hello\r\n\r\n'],
+    ])('a reply with %s forges nothing', async (_what, text) => {
+      const host = fresh();
+      await route(host, await rude((socket) => socket.once('data', () => socket.end(text))));
+      expect((await ask(host)).headers).not.toHaveProperty('x-forged');
+    });
+
     test('an instance can be named', async () => {
       const host = fresh();
       for (const index of [0, 1]) await route(host, (await backend(String(index))).port, index);
