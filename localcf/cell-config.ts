@@ -15,7 +15,7 @@ export interface CellConfigFacts {
   agent_files?: IdentityFiles | undefined;
   /** Cells share the memory of the host. */
   memory_mb: number;
-  /** Where routers of another's listen. */
+  /** Where routers listen; undefined: nobody does. */
   nats?: object | undefined;
   log_level: string;
   /** The operator's, laid over it. */

@@ -34,6 +34,8 @@ export interface Cells {
   drain(most_ms: number): Promise<void>;
   /** No cell is started any more; those that run stay. */
   close(): Promise<void>;
+  /** As `drain`, for those alone that were started here: a cell that was taken back stays. */
+  abandon(most_ms: number): Promise<void>;
 }
 
 const LOOK_MS = 1_000;
@@ -48,7 +50,17 @@ export async function startCells(options: CellsOptions): Promise<Cells> {
   const { folder, configs, clock, log } = options;
   const stopping = new AbortController();
   const names = [...configs.keys()];
-  await Promise.all(names.map((name) => ensure(options, name)));
+  const found = await livingCells(folder, names);
+  const fresh = names.filter((name) => !found.has(name));
+  const abandon = async (most_ms: number): Promise<void> => {
+    await Promise.all(fresh.map((name) => leave(options, name, most_ms)));
+  };
+  const tried = await Promise.allSettled(names.map((name) => ensure(options, name)));
+  const failed = tried.find((one) => one.status === 'rejected');
+  if (failed) {
+    await abandon(0);
+    throw failed.reason;
+  }
   await Promise.all(names.map((name) => answering(options, name)));
 
   const isStopping = (): boolean => stopping.signal.aborted;
@@ -76,6 +88,11 @@ export async function startCells(options: CellsOptions): Promise<Cells> {
     async close() {
       stopping.abort();
       await watching;
+    },
+    async abandon(most_ms) {
+      stopping.abort();
+      await watching;
+      await abandon(most_ms);
     },
   };
 }

@@ -11,7 +11,8 @@ import { identify, isAlive, kill, type ProcessIdentity } from '../core/process.j
 import { VERSION } from '../core/version.js';
 import { livingCells } from './cells.js';
 import { loadConfig } from './config.js';
-import { startLocalCf, type LocalCf, type LocalCfOptions } from './localcf.js';
+import { startLocalCf, type LocalCf } from './localcf.js';
+import type { LocalCfOptions } from './options.js';
 
 export interface UpOptions {
   /** `$UNIK_HOME`: ours is the folder `cf` in it. */

@@ -35,6 +35,10 @@ export async function startContainerCell(home: string): Promise<{ close: () => P
     bbs_url: `https://127.0.0.1:${platform['bbs'] ?? 0}`,
     locket_address: `127.0.0.1:${platform['locket'] ?? 0}`,
     agent: `127.0.0.1:${platform['agent'] ?? 0}`,
+    nats: {
+      ...{ servers: [`127.0.0.1:${platform['nats'] ?? 0}`], user: 'cell', tls: 'off' },
+      password_file: join(home, 'cf/nats-password'),
+    },
   });
   await writeFile(file, JSON.stringify(options));
   const config = await loadCellConfig(file);
