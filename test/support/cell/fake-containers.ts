@@ -111,13 +111,13 @@ export class FakeContainers implements Containers {
 
   /** Its checks pass. */
   healthy(guid: string, routable = true): void {
-    const net = {
+    const net = this.netInfo(guid) ?? {
       address: '127.0.0.1',
       ports: [{ container_port: 8080, host_port: 61000 }],
       instance_address: '10.0.0.2',
     };
     this.#nets.set(guid, net);
-    this.#advance(guid, 'created', { state: 'running', routable, running_at: this.now() });
+    this.#advance(guid, 'created', { state: 'running', routable, net, running_at: this.now() });
   }
 
   setRoutable(guid: string, routable: boolean): void {
