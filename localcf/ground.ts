@@ -40,15 +40,18 @@ export async function openGround({ home, config, clock }: LocalCfOptions, undo: 
   await mkdir(home, { recursive: true, mode: 0o700 });
   const cells = Array.from({ length: config.cells }, (_, n) => `cell-${n}`);
   const outerHost = (name: string): string => (name === 'router' ? config.router : config.api).host;
-  const outer = await openPorts(join(home, 'outer-ports.json'), outerHost, {
-    ...{ api: config.api.port, router: config.router.port },
-  });
+  const mine = { api: config.api.port, ...(config.nats ? {} : { router: config.router.port }) };
+  // Another's router has its port already.
+  const outer: Ports = {
+    router: config.router.port,
+    ...(await openPorts(join(home, 'outer-ports.json'), outerHost, mine)),
+  };
   const store = await openStore({ folder: join(home, 'cc'), clock });
   undo.push('store', () => store.close());
   const blobs = await Blobs.open(join(home, 'blobs'));
   const known_files = await openResourceCache(join(home, 'resources'), RESOURCES_BYTES);
-  const own = await openCertificates(join(home, 'certificates'), clock.now());
-  const files = config.diego?.tls ?? own.files;
+  const certificates = await openCertificates(join(home, 'certificates'), clock.now());
+  const files = config.diego?.tls ?? certificates.files;
   const cells_folder = join(home, 'cells');
   const living = await livingCells(cells_folder, cells);
   const isHeld = (name: string): boolean => living.has(name.replace(/\.(rep|admin)$/, ''));
@@ -59,7 +62,7 @@ export async function openGround({ home, config, clock }: LocalCfOptions, undo: 
   const any = Object.fromEntries(names.map((name) => [name, 0]));
   return {
     ...{ store, blobs, known_files, files, outer, cells, cells_folder, living },
-    tls: config.diego ? await readIdentity(files, 'diego.tls') : own.identity,
+    tls: config.diego ? await readIdentity(files, 'diego.tls') : certificates.identity,
     api_url: `http://${config.api.host}:${outer['api'] ?? 0}`,
     ports: await openPorts(join(home, 'ports.json'), () => LOOPBACK, any, isHeld),
   };
