@@ -1,10 +1,11 @@
 /** Where lines and metrics of apps go: the log-cache of this process, or another's. */
+import { join } from 'node:path';
 import type { Envelope } from '../backend/wire/loggregator.js';
 import { readIdentity } from '../core/tls.js';
 import type { Undo } from '../core/undo.js';
 import { storeLogs, type AppLogs } from './cc/diego/logs.js';
 import type { Ground } from './ground.js';
-import { createStore, serveIngress } from './logcache/index.js';
+import { createStore, keptStore, serveIngress } from './logcache/index.js';
 import type { LogStore } from './logcache/store.js';
 import type { LocalCfOptions } from './options.js';
 import { tapped } from './page/lines.js';
@@ -23,11 +24,13 @@ export interface LogsPart {
 const BOUNDS = { max_per_source: 5_000, max_bytes: 256 * 2 ** 20 };
 
 export async function openLogs(
-  { config, clock, log }: LocalCfOptions,
+  { home, config, clock, log }: LocalCfOptions,
   { tls, ports }: Ground,
   undo: Undo,
 ): Promise<LogsPart> {
-  const { store, onLine } = tapped(createStore(BOUNDS));
+  const kept = await keptStore(createStore(BOUNDS), { folder: join(home, 'lines'), clock, log });
+  undo.push('log lines', () => kept.close());
+  const { store, onLine } = tapped(kept);
   const ingress = await serveIngress({ tls, port: ports['agent'] ?? 0, take: (envelopes) => store.put(envelopes) });
   undo.push('logs', () => ingress.close());
   if (!config.logs) return { store, onLine, app_logs: storeLogs(store, clock), agent: ingress.address };

@@ -138,8 +138,8 @@ export function processesOf(home) {
 
 /** What a cell keeps of what it fetched and unpacked, within its bound, for whoever needs the same bits again. */
 const CACHES = /^cf\/cells\/[^/]+\/home\/(downloads|droplets|images|staging\/trees)\//;
-/** The cell's own notes, which are there whatever runs. */
-const NOTES = /^cf\/cells\/[^/]+\/home\/(accel|containers\.cursors)\.json$|^\.cf\//;
+/** The cell's own notes, which are there whatever runs; log-cache's lines, of which the oldest go; the CLI's own files. */
+const NOTES = /^cf\/cells\/[^/]+\/home\/(accel|containers\.cursors)\.json$|^cf\/lines\/(newer|older)$|^\.cf\//;
 
 function filesOf(home) {
   const files = readdirSync(home, { recursive: true, withFileTypes: true }).filter((entry) => !entry.isDirectory());
