@@ -40,6 +40,8 @@ export interface UpOptions {
   config?: string;
   cells?: number;
   default_stack?: string;
+  /** Where its log goes; absent: to standard error. */
+  log_file?: string;
   self: string;
   env: Readonly<Record<string, string | undefined>>;
   onReady: (up: Up) => void;

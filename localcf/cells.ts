@@ -216,7 +216,8 @@ async function end(who: ProcessIdentity, clock: Clock): Promise<void> {
   while (await isAlive(who)) await clock.sleep(20);
 }
 
-async function rotate(path: string): Promise<void> {
+/** A log that has become large begins anew; the old one stays beside it. */
+export async function rotate(path: string): Promise<void> {
   try {
     if ((await stat(path)).size > LARGEST_LOG) await rename(path, `${path}.1`);
   } catch (err) {

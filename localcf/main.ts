@@ -9,7 +9,7 @@ import { writeJsonFile } from '../core/json-file.js';
 import { createLog } from '../core/log.js';
 import { identify, isAlive, kill, type ProcessIdentity } from '../core/process.js';
 import { VERSION } from '../core/version.js';
-import { livingCells } from './cells.js';
+import { livingCells, rotate } from './cells.js';
 import { loadConfig } from './config.js';
 import { startLocalCf, type LocalCf } from './localcf.js';
 import type { LocalCfOptions } from './options.js';
@@ -20,6 +20,8 @@ export interface UpOptions {
   config?: string | undefined;
   cells?: number | undefined;
   default_stack?: string | undefined;
+  /** Where our log goes; absent: to standard error. */
+  log_file?: string | undefined;
   /** The script that runs `unik`. */
   self: string;
   env: Readonly<Record<string, string | undefined>>;
@@ -37,8 +39,9 @@ export async function runUp(options: UpOptions): Promise<void> {
   const config = await loadConfig(options.config);
   if (options.cells !== undefined) config.cells = options.cells;
   if (options.default_stack !== undefined) config.default_stack = options.default_stack;
-  const log = createLog('localcf', config.log_level);
   await mkdir(folder, { recursive: true, mode: 0o700 });
+  if (options.log_file !== undefined) await rotate(options.log_file);
+  const log = createLog('localcf', config.log_level, options.log_file);
   await takeTurn(folder);
   // For who clears away after us.
   await writeJsonFile(join(folder, CONFIG), config);

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { UnikError } from '../../core/errors.js';
 import { print, printJson, type Shell, type Up } from '../shell.js';
 
@@ -19,6 +19,8 @@ export function addUp(program: Command, shell: Shell): void {
     .option('--default-stack <name>', 'of apps that name none: `unik` makes every push a machine')
     .option('--json', 'print addresses and credentials as JSON')
     .action(async ({ cells, config, defaultStack, json }: Flags) => {
+      // A person who looks at a terminal has other things to read there.
+      const log_file = shell.stderr.isTTY === true ? join(shell.home, 'cf/localcf.log') : undefined;
       await shell.local.runUp({
         home: shell.home,
         self: shell.self,
@@ -26,9 +28,10 @@ export function addUp(program: Command, shell: Shell): void {
         ...(config === undefined ? {} : { config: resolve(shell.cwd, config) }),
         ...(cells === undefined ? {} : { cells: countOf(cells) }),
         ...(defaultStack === undefined ? {} : { default_stack: defaultStack }),
+        ...(log_file === undefined ? {} : { log_file }),
         onReady: (up) => {
           if (json === true) printJson(shell, up);
-          else for (const line of nextSteps(up)) print(shell.stdout, line);
+          else for (const line of nextSteps(up, log_file)) print(shell.stdout, line);
           shell.tellParent({ ready: up.api_url });
         },
       });
@@ -42,7 +45,7 @@ function countOf(text: string): number {
 }
 
 /** What to type, ready to be pasted. */
-export function nextSteps({ api_url, router_url, admin, apps_domain }: Up): string[] {
+export function nextSteps({ api_url, router_url, admin, apps_domain }: Up, log_file?: string): string[] {
   // Empty where it is HTTP's own.
   const { port } = new URL(router_url);
   return [
@@ -50,7 +53,7 @@ export function nextSteps({ api_url, router_url, admin, apps_domain }: Up): stri
     `  Cloud Foundry serves at ${api_url} (a browser shows what runs). In another terminal:`,
     '',
     `    cf api ${api_url}`,
-    `    cf login -u ${admin.username} -p ${admin.password}`,
+    `    cf login -u ${admin.username}          # password: ${admin.password}`,
     '    cf install-plugin -f dist/cf-unik-plugin',
     '    cf push hello --no-start -p samples/hello',
     '    cf enable-unik hello',
@@ -58,10 +61,12 @@ export function nextSteps({ api_url, router_url, admin, apps_domain }: Up): stri
     `    curl http://hello.${apps_domain}${port && `:${port}`}`,
     '    cf scale hello -i 3',
     '    cf logs hello --recent',
+    '    bin/unik ps --cells          # the machines; `bin/unik rm ID` kills one, and another comes',
     '    cf delete -r -f hello',
     '',
     '  Without the plugin: cf push hello -s unik -p samples/hello',
     '  Ctrl-C stops all of it; what was pushed runs again at the next start.',
+    ...(log_file === undefined ? [] : [`  The platform's own log: ${log_file}`]),
     '',
   ];
 }
