@@ -380,7 +380,7 @@ export class AwsPeer {
     };
     this.instances.set(id, facts);
     if (this.boot && this.net) {
-      await this.net.setUserData(facts.ip, Buffer.from(form.get('UserData') ?? '', 'base64').toString());
+      await this.net.setUserData(facts.ip, Buffer.from(form.get('UserData') ?? '', 'base64'));
       facts.machine = await this.net.boot({
         ...{
           disk: this.snapshots.get(image.snapshot)?.path ?? '',

@@ -18,7 +18,7 @@ createServer((request, response) => {
   if (!tokens.has(request.headers['x-aws-ec2-metadata-token'])) return answer(401);
   if (request.method !== 'GET' || request.url !== '/latest/user-data') return answer(404);
   try {
-    answer(200, readFileSync(join(folder, request.socket.remoteAddress.replace('::ffff:', '')), 'utf8'));
+    answer(200, readFileSync(join(folder, request.socket.remoteAddress.replace('::ffff:', ''))));
   } catch {
     answer(404);
   }

@@ -85,7 +85,7 @@ export class PeerNet {
     return `${this.subnet}.${String(this.#next++ % 240)}`;
   }
 
-  async setUserData(ip: string, text: string): Promise<void> {
+  async setUserData(ip: string, text: string | Buffer): Promise<void> {
     await writeFile(join(this.dir, 'metadata', ip), text, { mode: 0o600 });
   }
 

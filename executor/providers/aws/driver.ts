@@ -11,6 +11,7 @@ import {
 } from '@aws-sdk/client-ec2';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import type { Clock } from '../../../core/clock.js';
 import { UnikError } from '../../../core/errors.js';
 import type { Key, Owner } from '../../model.js';
@@ -33,6 +34,18 @@ export interface AwsOptions {
 
 const USER_DATA_BYTES = 16_384;
 const CONSISTENCY_MS = 30_000;
+
+/** What EC2 carries to the guest: as it is where that is small enough, else compressed. Throws environment_too_large. */
+export function userData(config: string): Buffer {
+  const plain = Buffer.from(config);
+  if (plain.length <= USER_DATA_BYTES) return plain;
+  const packed = gzipSync(plain, { level: 9 });
+  if (packed.length <= USER_DATA_BYTES) return packed;
+  throw new UnikError(
+    'environment_too_large',
+    `environment and arguments take ${plain.length} bytes, compressed ${packed.length}; EC2 carries ${USER_DATA_BYTES}`,
+  );
+}
 
 const STATES: Record<string, RemoteState> = {
   pending: 'pending',
@@ -179,13 +192,6 @@ export class AwsDriver implements Driver {
 
   #order(order: MachineOrder, image: string): RunInstancesCommandInput {
     const { config } = this.options;
-    const data = Buffer.from(order.config);
-    if (data.length > USER_DATA_BYTES) {
-      throw new UnikError(
-        'bad_request',
-        `environment and arguments take ${data.length} bytes; EC2 carries ${USER_DATA_BYTES}`,
-      );
-    }
     const tags = [
       ...ownTags(order.owner, config.tags),
       { Key: TAGS.key, Value: order.key },
@@ -199,7 +205,7 @@ export class AwsDriver implements Driver {
         MaxCount: 1,
         ClientToken: createHash('sha256').update(`${order.owner} ${order.key}`).digest('hex'),
       },
-      UserData: data.toString('base64'),
+      UserData: userData(order.config).toString('base64'),
       // It powers off when its application has ended: then nothing of it is to be paid for.
       InstanceInitiatedShutdownBehavior: 'terminate',
       MetadataOptions: { HttpTokens: 'required', HttpPutResponseHopLimit: 1 },

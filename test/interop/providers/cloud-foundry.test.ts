@@ -1,6 +1,7 @@
 /** Cloud Foundry on each provider: pushed, routed, logged, scaled, replaced, deleted. A provider adds one row. */
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { execa } from 'execa';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Platform } from '../../support/cf/platform.js';
@@ -96,6 +97,19 @@ for (const row of ROWS) {
       expect(now).toContain(second);
       await running(2);
       await answering();
+    });
+
+    test('what opens the provider is in no command line, log or record', async () => {
+      const said = [(await execa('ps', ['-eo', 'args'])).stdout];
+      const home = join(platform.home, 'cf/cells/cell-0');
+      for (const file of await readdir(home, { recursive: true, withFileTypes: true })) {
+        const path = join(file.parentPath, file.name);
+        // What machines are made of is not ours to tell.
+        if (file.isFile() && !/\.(raw|vdi|iso|erofs|gz|zip|ko)$|\/kernels\/|\/downloads\//.test(path))
+          said.push(await readFile(path, 'latin1').catch(() => ''));
+      }
+      expect(said.length).toBeGreaterThan(5);
+      for (const secret of there.secrets) expect(said.filter((text) => text.includes(secret))).toEqual([]);
     });
 
     test('after its deletion, and the cell’s next look, nothing of it is left there', async () => {

@@ -12,6 +12,7 @@
 #include "files.h"
 #include "host.h"
 #include "http.h"
+#include "inflate.h"
 #include "net.h"
 #include "options.h"
 
@@ -38,6 +39,15 @@ static char *from_seed(void) {
   return text;
 }
 
+/* Takes the bytes. */
+static char *unpacked(char *bytes, size_t length) {
+  if (!gzip_is(bytes, length)) return bytes;
+  char *text = gzip_unpack(bytes, length);
+  free(bytes);
+  if (!text) host_fail(126, "the instance config is compressed, and damaged");
+  return text;
+}
+
 /* IMDSv2: a session token first, where the service knows of them. */
 static char *from_metadata(void) {
   char header[300] = "";
@@ -52,7 +62,7 @@ static char *from_metadata(void) {
     if (text) {
       /* An application that fetches what strangers name must not fetch this. */
       net_block(METADATA);
-      return text;
+      return unpacked(text, length);
     }
     nanosleep(&(struct timespec){1, 0}, NULL);
   }
