@@ -112,10 +112,14 @@ export class RemoteProvider implements Provider {
     const grace = (): number => Math.max(0, deadline - clock.now());
     // A guest that still boots does not listen yet.
     const over = live.exit.then(() => 'over');
-    while (!(await live.say({ stop: { grace_ms: grace() } }, SAY_MS)) && grace() > 0) {
+    let told = await live.say({ stop: { grace_ms: grace() } }, SAY_MS);
+    while (!told && grace() > 0) {
       if ((await Promise.race([clock.sleep(Math.min(500, grace())), over])) === 'over') break;
+      told = await live.say({ stop: { grace_ms: grace() } }, SAY_MS);
     }
-    if (!(await this.#endsWithin(live, grace() + this.#pace.power_off_ms))) await live.powerOff();
+    // Who could not be told will not power off by itself.
+    const patience_ms = told ? grace() + this.#pace.power_off_ms : 0;
+    if (!(await this.#endsWithin(live, patience_ms))) await live.powerOff();
     await live.exit;
   }
 
