@@ -6,7 +6,7 @@ import { CfCli } from './cli.js';
 import type { Platform } from './platform.js';
 
 export interface Pusher {
-  /** `cf push APP -s STACK -m 64M -p FOLDER`. */
+  /** `cf push APP -s STACK -m 64M -k 64M -p FOLDER`. */
   push(app: string, stack: string, folder: string): Promise<void>;
   /** `cf logs APP --recent`. */
   logs(app: string): Promise<string>;
@@ -35,7 +35,7 @@ async function withCf(platform: Platform): Promise<Pusher> {
   await cf.ok(['target', '-o', 'unik', '-s', 'dev']);
   return {
     push: async (app, stack, folder) => {
-      await cf.ok(['push', app, '-s', stack, '-m', '64M', '-p', folder], { timeout_ms: START_MS });
+      await cf.ok(['push', app, '-s', stack, '-m', '64M', '-k', '64M', '-p', folder], { timeout_ms: START_MS });
     },
     logs: (app) => cf.ok(['logs', app, '--recent']),
     scale: async (app, count) => {
@@ -79,7 +79,7 @@ class ApiPusher implements Pusher {
 
   async push(app: string, stack: string, folder: string): Promise<void> {
     const [space] = await this.#list('/v3/spaces?names=dev');
-    const manifest = `applications:\n- name: ${app}\n  default-route: true\n  memory: 64M\n  stack: ${stack}\n`;
+    const manifest = `applications:\n- name: ${app}\n  default-route: true\n  memory: 64M\n  disk_quota: 64M\n  stack: ${stack}\n`;
     const applied = await this.#call(
       'POST',
       `/v3/spaces/${space?.guid ?? ''}/actions/apply_manifest`,
