@@ -50,13 +50,12 @@ describePeer('aws, calls that fail', ['moto'], () => {
   });
 
   /** Our object over the same state, as after a restart. */
-  const restart = (): RemoteProvider => {
+  const restart = (log = createLog('test', 'silent')): RemoteProvider => {
     providers.at(-1)?.close();
     const config = awsConfigSchema.parse({
       ...{ region: 'us-east-1', endpoint: peer.endpoint, credentials_file: credentials },
       ...{ subnet_id: peer.subnet, security_group_ids: [peer.group] },
     });
-    const log = createLog('test', 'silent');
     const made = createAwsProvider({ config, home, clock: systemClock, log, pace: PACE, consistency_ms: 1_500 });
     providers.push(made);
     return made;
@@ -154,15 +153,14 @@ describePeer('aws, calls that fail', ['moto'], () => {
 
   test('credentials are in no record, error, log or command line', async () => {
     const said: string[] = [];
-    const stream = { write: (line: string) => void said.push(line) };
-    const provider = restart();
+    // Its file is read with all others of this home.
+    const provider = restart(createLog('test', 'trace', join(home, 'all.log')));
     peer.refuse = 'AuthFailure';
     const refused = await failure(() => provider.start(spec(), never()));
     peer.refuse = undefined;
     const handle = await provider.start(spec(), never());
-    stream.write(`${JSON.stringify(refused)} ${String(refused.stack)} ${JSON.stringify(handle)}`);
-    stream.write(JSON.stringify(await provider.probe(never())));
-    stream.write((await execa('ps', ['-eo', 'args'])).stdout);
+    said.push(JSON.stringify([refused, handle, await provider.probe(never())]), String(refused.stack));
+    said.push((await execa('ps', ['-eo', 'args'])).stdout);
     for (const file of await readdir(home, { recursive: true, withFileTypes: true })) {
       const path = join(file.parentPath, file.name);
       if (file.isFile() && !path.endsWith('.raw')) said.push(await readFile(path, 'latin1'));

@@ -8,7 +8,7 @@ import type { Finding } from '../../../executor/providers/provider.js';
 import { ACCESS_KEY, AwsPeer, SECRET_KEY } from '../../support/aws-peer.js';
 import { PROGRAM } from '../../support/elsewhere/virtualbox.js';
 import { describePeer } from '../../support/peers.js';
-import { makeUnik, type Unik } from '../../support/unik.js';
+import { makeUnik, root, until, type Unik } from '../../support/unik.js';
 import { PASSWORD, USERNAME, VSpherePeer } from '../../support/vsphere-peer.js';
 
 describePeer('doctor', ['moto', 'vcsim'], () => {
@@ -29,6 +29,7 @@ describePeer('doctor', ['moto', 'vcsim'], () => {
     dir = await mkdtemp(join(tmpdir(), 'unik-doctor-'));
     await mkdir(join(dir, 'virtualbox'));
     aws = await AwsPeer.open(undefined, join(dir, 'moto'));
+    aws.boot = false;
     vsphere = await VSpherePeer.open(undefined, join(dir, 'vcsim'));
     await Promise.all([keys(SECRET_KEY), account(PASSWORD), standin({})]);
     unik = await makeUnik({ env: { VBOX_STANDIN: join(dir, 'virtualbox') } });
@@ -108,6 +109,29 @@ describePeer('doctor', ['moto', 'vcsim'], () => {
     expect(found.get('vsphere rights on network')?.status).toBe('ok');
   });
 
+  test('what opens a provider is in nothing that inspect, ps, logs and gc say of its instances, nor in our home', async () => {
+    await unik.ok(['build', join(root, 'samples/hello'), '-t', 'hello'], { timeout_ms: 200_000 });
+    for (const provider of ['aws', 'vsphere']) {
+      const order = ['run', '-d', '--no-wait', '--name', provider, '--disk', '64m', '--provider', provider];
+      await unik.ok([...order, '--network', 'provider', '-e', 'TOLD=planted-in-the-environment', 'hello']);
+    }
+    const machines = async (): Promise<true | undefined> =>
+      aws.living().length === 1 && (await vsphere.vms()).length === 1 ? true : undefined;
+    await until('both are there', machines, 60_000);
+    for (const args of [
+      ['ps', '-a', '--json'],
+      ['inspect', 'aws'],
+      ['inspect', 'vsphere'],
+      ['provider', 'ls'],
+    ])
+      said.push(await unik.ok(args));
+    said.push((await execa('ps', ['-eo', 'args'])).stdout);
+    await unik.ok(['rm', '-f', 'aws', 'vsphere'], { timeout_ms: 120_000 });
+    said.push(await unik.ok(['gc']));
+    expect([await aws.left(), await vsphere.left()]).toEqual([[], []]);
+    await nothingSaid();
+  }, 300_000);
+
   test('refused credentials are told as such, and are in nothing that is said or kept', async () => {
     aws.refuse = 'AuthFailure';
     await account(`${PASSWORD}-of-old`);
@@ -116,12 +140,16 @@ describePeer('doctor', ['moto', 'vcsim'], () => {
     expect(found.get('aws reach and credentials')?.fix).toMatch(/valid credentials/);
     expect(found.get('vsphere reach and credentials')?.fix).toMatch(/credentials_file/);
     said.push((await execa('ps', ['-eo', 'args'])).stdout);
+    await nothingSaid();
+  });
+
+  const nothingSaid = async (): Promise<void> => {
     for (const file of await readdir(unik.home, { recursive: true, withFileTypes: true })) {
       if (file.isFile() && !/\.(raw|erofs)$|kernel|initr/.test(file.name))
         said.push(await readFile(join(file.parentPath, file.name), 'latin1'));
     }
     for (const secret of [ACCESS_KEY, SECRET_KEY, PASSWORD]) expect(said.join('\n')).not.toContain(secret);
-  });
+  };
 
   test('VirtualBox without its kernel module says what to install', async () => {
     await standin({ fail: 'no-module' });

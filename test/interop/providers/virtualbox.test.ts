@@ -14,6 +14,9 @@ import { PeerNet, whyNoPeerNet } from '../../support/peer-net.js';
 import { makeBench, makeSpec, open, type Bench } from '../../support/qemu.js';
 import { PACE } from '../../support/remote.js';
 
+/** Each look is two processes. */
+const SLOWER = { ...PACE, state_ms: 1_000 };
+
 const why = whyNoPeerNet();
 if (why !== undefined) process.stderr.write(`skipped: virtualbox: ${why}\n`);
 
@@ -42,7 +45,7 @@ if (why !== undefined) process.stderr.write(`skipped: virtualbox: ${why}\n`);
         addresses: { subnet: `${net.subnet}.0/24`, first: `${net.subnet}.20`, last: `${net.subnet}.99` },
       });
       const make = () =>
-        createVirtualBoxProvider({ config, home: join(home, 'unik'), clock: systemClock, log: noLog, pace: PACE });
+        createVirtualBoxProvider({ config, home: join(home, 'unik'), clock: systemClock, log: noLog, pace: SLOWER });
       let provider = make();
       return {
         provider,
