@@ -62,9 +62,9 @@ export const linux: Guest = {
   capabilities: {
     ...{ signals: true, exitStatus: true, stderrApart: true, fork: true, maxCpus: 16 },
     ...{ files: true, writes: 'disk', onlyPositionIndependent: false, unsupported: [] },
-    // Of the cloud kernel, which has no AHCI, e1000 or Fusion.
+    // Of the cloud kernel, which has no AHCI, e1000 or Fusion; then those of boards.
     devices: {
-      network: ['virtio-net', 'ena', 'vmxnet3'],
+      network: ['virtio-net', 'ena', 'vmxnet3', 'bcmgenet', 'macb', 'smsc95xx', 'lan78xx'],
       disk: ['virtio-blk', 'virtio-scsi', 'nvme', 'pvscsi', 'ide'],
     },
   },
