@@ -4,6 +4,9 @@ import { GUESTS } from '../model.js';
 /** How a kernel is started. */
 export const BOOT_PROTOCOLS = ['linux', 'multiboot', 'pvh', 'bios'] as const;
 
+/** Beside the record, and nowhere else. */
+const fileName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/);
+
 /** One kernel of the catalogue (design D7): `kernel.json` in its folder, files beside it. */
 export const kernelEntrySchema = z.strictObject({
   schema: z.literal(1),
@@ -18,17 +21,17 @@ export const kernelEntrySchema = z.strictObject({
   digest: z.string().regex(/^sha256:[0-9a-f]{64}$/),
   /** Relative to the entry's folder. */
   files: z.strictObject({
-    kernel: z.string(),
-    initrd: z.string().optional(),
+    kernel: fileName,
+    initrd: fileName.optional(),
     /** The start of a disk that boots this kernel. */
-    head: z.string().optional(),
+    head: fileName.optional(),
     /** The settings it was built with, as its maker gave them. */
-    settings: z.string().optional(),
+    settings: fileName.optional(),
     /** Libraries that belong to the kernel and lie in the root. */
-    support: z.string().optional(),
+    support: fileName.optional(),
     /** For disks that boot elsewhere: the kernel as packaged, and an initramfs with drivers of many machines. */
-    disk_kernel: z.string().optional(),
-    disk_initrd: z.string().optional(),
+    disk_kernel: fileName.optional(),
+    disk_initrd: fileName.optional(),
   }),
   /** Measured: guest memory that the kernel and our init need beside the application, MB. */
   overhead_mb: z.number().int().nonnegative(),

@@ -33,6 +33,7 @@ function decodeBlock(input: Buffer, output: Buffer, to: number): number | undefi
     input.copy(output, to, from, from + literals);
     [from, to] = [from + literals, to + literals];
     if (from >= input.length) break; // the last sequence has no match
+    if (from + 2 > input.length) return undefined;
     const distance = input.readUInt16LE(from);
     from += 2;
     const length = extended(token & 15) + 4;

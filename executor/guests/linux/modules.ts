@@ -88,8 +88,9 @@ function elfSection(elf: Buffer, wanted: string): Buffer | undefined {
     const offset = Number(elf.readBigUInt64LE(at + 0x18));
     return { name: elf.readUInt32LE(at), bytes: elf.subarray(offset, offset + Number(elf.readBigUInt64LE(at + 0x20))) };
   };
-  if (table + count * size > elf.length) return undefined;
-  const names = header(elf.readUInt16LE(0x3e)).bytes;
+  const namesAt = elf.readUInt16LE(0x3e);
+  if (size < 0x40 || table + count * size > elf.length || namesAt >= count) return undefined;
+  const names = header(namesAt).bytes;
   for (let index = 0; index < count; index++) {
     const { name, bytes } = header(index);
     if (names.subarray(name, names.indexOf(0, name)).toString() === wanted) return bytes;

@@ -76,7 +76,8 @@ function readDevices(content: Buffer): Solo5Manifest['devices'] {
   return devices;
 }
 
-const align4 = (length: number): number => (length + 3) & ~3;
+// No bit operations: they would make a negative number of a large one.
+const align4 = (length: number): number => Math.ceil(length / 4) * 4;
 
 function invalid(message: string): UnikError {
   return new UnikError('image_invalid', `the Solo5 program: ${message}`);

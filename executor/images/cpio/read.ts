@@ -28,14 +28,16 @@ export function* readCpio(archive: Uint8Array): Iterable<CpioEntry> {
     };
     const [mode, size, nameBytes] = [field(1), field(6), field(11)];
     if (nameBytes < 2 || nameBytes > MAX_NAME) throw invalid(`a name of ${nameBytes} bytes`);
-    const dataAt = (at + HEADER_BYTES + nameBytes + 3) & ~3;
+    const dataAt = align4(at + HEADER_BYTES + nameBytes);
     if (dataAt + size > bytes.length) throw invalid('the archive is cut off');
     const name = bytes.toString('latin1', at + HEADER_BYTES, at + HEADER_BYTES + nameBytes - 1);
     if (name === 'TRAILER!!!') return;
     yield { name: inside(name), mode, data: bytes.subarray(dataAt, dataAt + size) };
-    at = (dataAt + size + 3) & ~3;
+    at = align4(dataAt + size);
   }
 }
+
+const align4 = (offset: number): number => Math.ceil(offset / 4) * 4;
 
 function inside(name: string): string {
   const parts = name.split('/').filter((part) => part !== '' && part !== '.');
