@@ -132,7 +132,10 @@ export const port: Rule = ({ commands }) => {
 /** Names a process may be known by: of its program, of the script behind an interpreter, of a module after `-m`. */
 function namesOf(argv: readonly string[]): string[] {
   const [program = '', ...rest] = argv;
-  const script = rest.find((word) => !word.startsWith('-')) ?? '';
+  const words = rest.filter((word) => !word.startsWith('-'));
+  // `bundle exec NAME` is NAME, loaded by bundler into its own process.
+  const isBundle = /(^|\/)bundler?$/.test(words[0] ?? '') && words[1] === 'exec';
+  const script = (isBundle ? words[2] : words[0]) ?? '';
   const parts = script.split('/').filter((part) => part !== '');
   const from = parts.indexOf('node_modules');
   // node_modules/concurrently/dist/bin/concurrently.js: the package's name tells.
