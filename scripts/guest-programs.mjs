@@ -9,7 +9,8 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-/** Folder of the sources, file of the text, name of what it exports. */
+const START = join(root, 'executor/guests/unikraft/launch/start.S');
+/** Folder of the sources, file of the text, name of what it exports; where they start is shared. */
 const PROGRAMS = {
   launcher: ['executor/guests/unikraft/launch', 'executor/guests/unikraft/launch-code.ts', 'LAUNCHER'],
   static: ['stager/toolchains/static-server', 'stager/toolchains/static-server-code.ts', 'STATIC_SERVER'],
@@ -29,8 +30,8 @@ export function compileProgram(name) {
   const sources = join(root, PROGRAMS[name][0]);
   const dir = mkdtempSync(join(tmpdir(), 'unik-program-'));
   try {
-    const files = readdirSync(sources).filter((file) => /\.[cS]$/.test(file));
-    execFileSync('gcc', [...FLAGS, ...files.sort(), '-o', join(dir, name)], { cwd: sources, stdio: 'inherit' });
+    const files = readdirSync(sources).filter((file) => /\.[cS]$/.test(file) && file !== 'start.S');
+    execFileSync('gcc', [...FLAGS, START, ...files.sort(), '-o', join(dir, name)], { cwd: sources, stdio: 'inherit' });
     return readFileSync(join(dir, name));
   } finally {
     rmSync(dir, { recursive: true, force: true });

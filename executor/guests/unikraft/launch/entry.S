@@ -1,14 +1,6 @@
-/* Where the kernel starts us, where we hand over, and where the application's system calls pass by. */
+/* Where we hand over, and where the application's system calls pass by. */
     .section .note.GNU-stack, "", @progbits
     .text
-
-    .globl _start
-_start:
-    xor %ebp, %ebp
-    mov %rsp, %rdi
-    and $-16, %rsp
-    call launch
-    ud2
 
 /* void enter(void *stack, void *entry): as the kernel starts a program. */
     .globl enter

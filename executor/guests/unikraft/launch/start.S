@@ -1,3 +1,4 @@
+/* Where the kernel starts a program of ours: `launch` gets the stack as it is. */
     .section .note.GNU-stack, "", @progbits
     .text
     .globl _start
