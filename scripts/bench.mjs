@@ -13,7 +13,7 @@ if (!name || !existsSync(entry)) {
   console.error(`bench: name one of: ${names.join(', ')}`);
   process.exit(2);
 }
-await setup();
+await setup({ bench: true });
 const esbuild = await import('esbuild');
 const out = join(root, 'dist', 'bench', `${name}.mjs`);
 mkdirSync(join(root, 'dist', 'bench'), { recursive: true });

@@ -20,7 +20,7 @@ export function widenPath() {
 }
 
 /**
- * @param {{ test?: boolean, interop?: boolean, arm?: boolean }} options also what only the tests, or only the interop
+ * @param {{ test?: boolean, interop?: boolean, bench?: boolean, arm?: boolean }} options also what only the tests, or only the interop
  * tests, or boards need.
  */
 export async function setup(options = {}) {
