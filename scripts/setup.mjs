@@ -20,14 +20,14 @@ export function widenPath() {
 }
 
 /**
- * @param {{ test?: boolean, interop?: boolean, bench?: boolean, arm?: boolean }} options also what only the tests, or only the interop
- * tests, or boards need.
+ * @param {{ test?: boolean, interop?: boolean, bench?: boolean, arm?: boolean }} options also what only the tests, the interop
+ * tests, benchmarks or boards need.
  */
 export async function setup(options = {}) {
   widenPath();
   checkNode();
   installNpmPackages();
-  const more = ['test', 'interop', 'arm'].filter((list) => options[list]);
+  const more = ['test', 'interop', 'arm', 'bench'].filter((list) => options[list]);
   installDebianPackages(['run', ...more]);
   const guest = await import('./guest-init.mjs');
   await guest.unpackKernel(root, say);
