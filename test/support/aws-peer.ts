@@ -15,7 +15,7 @@ export const SECRET_KEY = 'planted-secret-access-key-of-a-test-4711';
 export const SUBNET = 'subnet-of-the-account';
 
 /** What one call meets: `drop` carries it out and loses the answer. */
-export type Fault = 'throttle' | 'error' | 'drop' | { delay_ms: number } | undefined;
+export type Fault = 'throttle' | 'error' | 'drop' | { delay_ms: number } | { refuse: string } | undefined;
 
 interface SnapshotFacts {
   token: string;
@@ -193,7 +193,7 @@ export class AwsPeer {
     const action = ebs ? ebsAction(request) : (form.get('Action') ?? '');
     this.calls.push(action);
     const fault = this.fault(action);
-    if (typeof fault === 'object') {
+    if (typeof fault === 'object' && 'delay_ms' in fault) {
       // A late answer must not hold up the end of the tests.
       await delay(fault.delay_ms, undefined, { signal: this.#closed.signal, ref: false }).catch(() => undefined);
       if (this.#closed.signal.aborted) return void response.destroy();
@@ -203,6 +203,10 @@ export class AwsPeer {
     const refusal = this.refuse ?? denied ?? (credential === ACCESS_KEY ? undefined : 'AuthFailure');
     if (refusal) {
       refuse(response, ebs, refusal, refusal === 'UnauthorizedOperation' ? 403 : 401);
+      return;
+    }
+    if (typeof fault === 'object' && 'refuse' in fault) {
+      refuse(response, ebs, fault.refuse, 400);
       return;
     }
     if (fault === 'throttle') {

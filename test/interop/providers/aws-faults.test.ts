@@ -137,6 +137,32 @@ describePeer('aws, calls that fail', ['moto'], () => {
     expect(findings.find(({ status }) => status === 'error')?.fix).toMatch(fix);
   });
 
+  test.each(['InstanceLimitExceeded', 'VcpuLimitExceeded', 'InsufficientInstanceCapacity'])(
+    'a quota that is used up (%s) is want of machines, and leaves nothing',
+    async (refusal) => {
+      peer.fault = (action) => (action === 'RunInstances' ? { refuse: refusal } : undefined);
+      const provider = restart();
+      expect(await failure(() => provider.start(spec(), never()))).toMatchObject({ code: 'insufficient_machines' });
+      expect([await provider.list(OWNER), await peer.count('DescribeInstances')]).toEqual([[], []]);
+    },
+    60_000,
+  );
+
+  test('an API that is down ends no machine: it is taken for running until it is known to have ended', async () => {
+    const provider = restart();
+    const handle = await provider.start(spec(), never());
+    let ended = false;
+    void provider.exits(handle, never()).then(() => (ended = true));
+    let asked = 0;
+    peer.fault = () => (asked++, 'error');
+    while (asked < 8) await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(ended).toBe(false);
+    peer.fault = () => undefined;
+    await peer.lose(String(handle.data['id']));
+    expect(await provider.exits(handle, never())).toMatchObject({ reason: expect.any(String) });
+    await provider.destroy(handle);
+  }, 60_000);
+
   test('the probe finds what is wrong with subnet and groups, and nothing where nothing is', async () => {
     const provider = restart();
     const { healthy, findings } = await provider.probe(never());
