@@ -6,6 +6,7 @@ import { hasCode, messageOf, UnikError } from '../core/errors.js';
 import { homePaths } from '../core/home.js';
 import { readJsonFile, writeJsonFile } from '../core/json-file.js';
 import { NETWORK_MODES } from '../executor/model.js';
+import { addressPoolSchema } from '../executor/remote/pool-config.js';
 import { describeIssues } from './api/describe-issues.js';
 import { providerName, providerOptions } from './provider-config.js';
 
@@ -41,6 +42,13 @@ export const configSchema = z.strictObject({
       dns: z.array(address).default([]),
       guest_subnet: z.cidrv4().default('10.201.0.0/16'),
       link_subnet: z.cidrv4().default('10.202.0.0/16'),
+      /** A bridge of this host, for machines with network `bridge`, and whose its addresses are. */
+      bridge: z
+        .strictObject({
+          name: z.string().regex(/^[^\s/]{1,15}$/),
+          addresses: z.union([z.literal('dhcp'), addressPoolSchema]),
+        })
+        .optional(),
     })
     .prefault({}),
   logs: z

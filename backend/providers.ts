@@ -42,13 +42,14 @@ export async function makeProviders(config: ProviderConfig, log: Log): Promise<P
 async function make(name: ProviderName, config: ProviderConfig, log: Log): Promise<Provider> {
   const { home } = config;
   if (name === 'qemu') {
-    const { guest_subnet: guest, link_subnet: link } = config.network;
+    const { guest_subnet: guest, link_subnet: link, bridge } = config.network;
     return new QemuProvider({
       home,
       clock: systemClock,
       log,
       path: process.env['PATH'] ?? '',
       subnets: { guest, link },
+      bridge,
     });
   }
   const folder = join(home, 'providers', name);

@@ -56,11 +56,11 @@ export interface EgressRule {
   icmp?: { type: number; code: number };
 }
 
-export const NETWORK_MODES = ['tap', 'user', 'isolated', 'none', 'provider'] as const;
+export const NETWORK_MODES = ['tap', 'user', 'isolated', 'bridge', 'none', 'provider'] as const;
 /**
  * `tap`: a tap in the machine's own network namespace, wired to the host by veth (needs root).
  * `user`: the same namespace, wired by a user-mode stack. `isolated`: published ports only, no way out.
- * `none`: no network device. `provider`: a network of the provider's, where machines run elsewhere.
+ * `bridge`: an address of its own on a bridge of this host, without published ports (needs root). `none`: no network device. `provider`: a network of the provider's, where machines run elsewhere.
  */
 export type NetworkMode = (typeof NETWORK_MODES)[number];
 

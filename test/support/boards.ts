@@ -11,6 +11,9 @@ import { armConfigSchema, type ArmConfig } from '../../executor/providers/arm/co
 
 const U_BOOT = '/usr/lib/u-boot/qemu_arm64/u-boot.bin';
 
+/** PL061 of `-M virt`: all eight lines at once. */
+const GPIO_DATA = 0x0903_0000 + (0xff << 2);
+
 /** Why no boards can be emulated here. */
 export function whyNoBoards(): string | undefined {
   if (process.getuid?.() !== 0) return 'boards need a network of their own, which needs root';
@@ -152,6 +155,11 @@ export class Boards {
     });
   }
 
+  /** It hangs: nothing of it answers any more, and its power stays on. */
+  hang(id: string): void {
+    this.#named(id).machine?.kill('SIGSTOP');
+  }
+
   /** As if its plug was pulled. */
   async powerOff(id: string): Promise<void> {
     const board = this.#named(id);
@@ -160,6 +168,14 @@ export class Boards {
     const gone = new Promise((resolve) => machine.once('exit', resolve));
     machine.kill('SIGKILL');
     await gone;
+  }
+
+  /** The output pins of the board's GPIO controller, a bit each, as QEMU has them: read by its monitor, not by the guest. */
+  async pins(id: string): Promise<number> {
+    const said = await monitorCommand(this.monitor(id), `xp /1wx 0x${GPIO_DATA.toString(16)}`);
+    const value = /: 0x([0-9a-f]{8})/.exec(said)?.[1];
+    if (value === undefined) throw new Error(`the monitor of ${id} said: ${said}`);
+    return parseInt(value, 16);
   }
 
   async close(): Promise<void> {
@@ -229,6 +245,29 @@ export class Boards {
     if (!this.broken && what === 'off') await this.powerOff(id);
     return { on: this.#named(id).machine !== undefined };
   }
+}
+
+/** One command of the monitor for people, by QMP. */
+function monitorCommand(path: string, line: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(path);
+    const say = (execute: string, rest: object = {}): void =>
+      void socket.write(`${JSON.stringify({ execute, ...rest })}\n`);
+    let text = '';
+    socket.once('error', reject);
+    socket.on('data', (bytes: Buffer) => {
+      text += bytes.toString();
+      const lines = text.split('\n');
+      text = lines.pop() ?? '';
+      for (const answer of lines.map((one) => JSON.parse(one) as { QMP?: object; return?: unknown })) {
+        if (answer.QMP) say('qmp_capabilities');
+        else if (typeof answer.return === 'string') {
+          socket.end();
+          resolve(answer.return);
+        } else if (answer.return) say('human-monitor-command', { arguments: { 'command-line': line } });
+      }
+    });
+  });
 }
 
 /** The first three numbers of a network that this host has no address in. */

@@ -6,6 +6,8 @@ import type { EndSign } from '../guest.js';
 /** What init says on `unik.control` (docs/guest-protocol.md). */
 const eventSchema = z.discriminatedUnion('event', [
   z.object({ event: z.literal('waiting') }),
+  /** Which address DHCP gave it. */
+  z.object({ event: z.literal('address'), address: z.string() }),
   z.object({ event: z.literal('started') }),
   z.object({ event: z.literal('oom') }),
   z.object({ event: z.literal('ended'), program: z.number().int(), code: z.number().int() }),

@@ -36,6 +36,8 @@ const TIMES_OFF = 2;
 /** What is known of a running board and kept nowhere: what it has fetched, and when its door was last seen. */
 interface Watch {
   fetched: Set<string>;
+  /** When it was first looked at. */
+  since?: number;
   door_at?: number;
   times_off: number;
 }
@@ -254,9 +256,11 @@ export class ArmDriver implements Driver {
     if (watch.times_off >= TIMES_OFF) return this.#end(claim);
     const there = { host: board.address, port: DOOR_PORT, timeout_ms: DOOR_MS };
     if (await takesConnection(there, new AbortController().signal)) watch.door_at = clock.now();
-    // One that has not opened its door yet is still booting, and its application's start has a limit of its own.
-    const silent_ms = watch.door_at === undefined ? 0 : clock.now() - watch.door_at;
-    if (silent_ms < config.lost_after_s * 1000) return claim;
+    watch.since ??= clock.now();
+    // One that has not opened its door yet boots, which takes about as long as its loading may.
+    const patience_s = watch.door_at === undefined ? config.load_timeout_s : config.lost_after_s;
+    const silent_ms = clock.now() - (watch.door_at ?? watch.since);
+    if (silent_ms < patience_s * 1000) return claim;
     log.warn({ board: board.id, silent_ms }, 'board.lost');
     await this.#cut(board);
     return this.#end(claim);

@@ -47,7 +47,7 @@ export class Http {
   async send(order: HttpOrder, ca_file: string | undefined): Promise<HttpAnswer> {
     const { signal } = order;
     const again = order.again ?? order.method !== 'POST';
-    const service = order.call.split(" ")[0] ?? "";
+    const service = order.call.split(' ')[0] ?? '';
     for (let attempt = 1; ; attempt++) {
       const pause = (this.#calm.get(service) ?? 0) - this.clock.now();
       if (pause > 0) await this.clock.sleep(pause, signal);

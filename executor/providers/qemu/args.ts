@@ -25,7 +25,7 @@ export const FILES = {
 export type NetDevice =
   | { kind: 'none' }
   /** An interface that exists already in QEMU's network namespace. */
-  | { kind: 'tap'; ifname: string }
+  | { kind: 'tap'; ifname: string; mac?: string }
   /** QEMU's own stack: the published ports and nothing else. */
   | { kind: 'restricted'; ports: readonly PortMapping[] };
 
@@ -161,7 +161,8 @@ function disk(disk: BootPlan['disks'][number], index: number): string[] {
 
 function network(net: NetDevice): string[] {
   if (net.kind === 'none') return [];
-  return ['-netdev', netdev(net), '-device', `virtio-net-pci,netdev=n0,mac=${GUEST_MAC},romfile=`];
+  const { mac = GUEST_MAC } = net.kind === 'tap' ? net : {};
+  return ['-netdev', netdev(net), '-device', `virtio-net-pci,netdev=n0,mac=${mac},romfile=`];
 }
 
 function netdev(net: Exclude<NetDevice, { kind: 'none' }>): string {

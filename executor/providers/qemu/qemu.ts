@@ -32,6 +32,7 @@ import { launch, launchLog, type Device } from './launch.js';
 import { LiveMachine } from './live.js';
 import { LogSpace } from './log-space.js';
 import { DEFAULT_SUBNETS, slotsIn, type Subnets } from './net/addresses.js';
+import { bridgeNetwork, type BridgeConfig } from './net/bridge.js';
 import { isolatedNetwork } from './net/isolated.js';
 import { publishedEndpoint, type Network, type NetPlan, type NetworkContext } from './net/network.js';
 import { noNetwork } from './net/none.js';
@@ -51,6 +52,8 @@ export interface QemuOptions {
   /** Default: kvm where a probe proves that it boots, else tcg. */
   accelerator?: Accelerator;
   subnets?: Subnets;
+  /** What network `bridge` is; absent: there is none. */
+  bridge?: BridgeConfig | undefined;
 }
 
 /** What QEMU itself takes on the host beside the guest's memory, MB, measured under emulation; the cache is extra. */
@@ -63,11 +66,7 @@ const HOST_ARCH: Arch = 'x86_64';
 /** Machines as QEMU processes on this host. */
 export class QemuProvider implements Provider {
   readonly name = 'qemu';
-  readonly capabilities: Capabilities = {
-    ports: true,
-    separateStreams: true,
-    network: ['tap', 'user', 'isolated', 'none'],
-  };
+  readonly capabilities: Capabilities;
   readonly #machines: Machines;
   readonly #subnets: Subnets;
   readonly #root = process.getuid?.() === 0;
@@ -81,6 +80,11 @@ export class QemuProvider implements Provider {
 
   constructor(private readonly options: QemuOptions) {
     this.#machines = new Machines(join(options.home, 'machines'));
+    const bridge = options.bridge ? (['bridge'] as const) : [];
+    this.capabilities = {
+      ...{ ports: true, separateStreams: true },
+      network: ['tap', 'user', 'isolated', 'none', ...bridge],
+    };
     this.#subnets = options.subnets ?? DEFAULT_SUBNETS;
     const context: NetworkContext = {
       root: this.#root,
@@ -93,6 +97,7 @@ export class QemuProvider implements Provider {
       tap: tapNetwork(context),
       user: userNetwork(context),
       isolated: isolatedNetwork(),
+      bridge: bridgeNetwork(context, options.bridge),
       none: noNetwork(this.#root),
       // Asked of this provider, it is one nobody else provides.
       provider: noNetwork(this.#root),
@@ -291,7 +296,7 @@ export class QemuProvider implements Provider {
       uid: this.#root ? uidBase(this.options.home) + slot : (process.getuid?.() ?? 0),
       mode: spec.network.mode,
       accelerator,
-      ports: await choosePorts(spec.ports, others),
+      ports: spec.network.mode === 'bridge' ? spec.ports : await choosePorts(spec.ports, others),
       scratch_bytes: Math.max(0, ...scratch),
       guest: {
         channel: channels.kind,
@@ -325,7 +330,11 @@ export class QemuProvider implements Provider {
     const account = { root: this.#root, uid };
     if (net.inside) await writeNetFiles(folder, net.inside);
     const address = net.instance.address?.split('/')[0];
-    const where = { ...reserved, ...(address === undefined ? {} : { address }) };
+    const where = {
+      ...reserved,
+      ...(net.ports ? { ports: net.ports } : {}),
+      ...(address === undefined ? {} : { address }),
+    };
     const config = { ...(spec.configAt?.(where) ?? spec.config), net: net.instance };
     const configured = spec.boot.configure?.(config) ?? {};
     const launched = await launch({
@@ -351,10 +360,19 @@ export class QemuProvider implements Provider {
     if (Object.keys(outside).length > 0) await folder.save(complete);
     signal.throwIfAborted();
     launched.go();
-    await this.#untilUp(this.#attach(complete), folder, signal);
+    const live = this.#attach(complete);
+    await this.#untilUp(live, folder, signal);
+    if (network.settle) {
+      const over = new AbortController();
+      void live.exit().then(({ message }) => {
+        over.abort(new UnikError('machine_failed', `the machine ended before it had an address: ${message}`));
+      });
+      const settled = await network.settle(complete, folder, AbortSignal.any([signal, over.signal]));
+      await folder.save(Object.assign(live.record, settled));
+    }
     // QEMU has read it.
     if (configured.file) await rm(join(folder.vm, FILES.firmware), { force: true });
-    return complete;
+    return live.record;
   }
 
   /** For `LiveMachine` to deliver, or for one after our restart. */

@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { hasCode } from '../../../core/errors.js';
-import { NETWORK_MODES, type Key, type MachineHandle } from '../../model.js';
+import { NETWORK_MODES, type Key, type MachineHandle, type NetworkMode } from '../../model.js';
 import { option } from './args.js';
 
 const identity = z.object({ pid: z.number().int(), start_ticks: z.string() });
@@ -160,6 +160,9 @@ async function names(dir: string): Promise<string[]> {
   }
 }
 
+/** Reachable from this host. */
+const hasOwnAddress = (mode: NetworkMode): boolean => mode === 'tap' || mode === 'bridge';
+
 export function handleOf(record: MachineRecord): MachineHandle {
   return {
     provider: 'qemu',
@@ -167,7 +170,7 @@ export function handleOf(record: MachineRecord): MachineHandle {
     owner: record.owner,
     version: 1,
     ports: record.ports,
-    ...(record.mode === 'tap' && record.address !== undefined ? { address: record.address } : {}),
+    ...(hasOwnAddress(record.mode) && record.address !== undefined ? { address: record.address } : {}),
     data: { network: record.mode, accelerator: record.accelerator, ...(record.qemu ? { pid: record.qemu.pid } : {}) },
   };
 }

@@ -95,17 +95,19 @@ static int read_answer(const unsigned char *packet, size_t length, struct talk *
   return read_options(answer + HEAD, end, talk, lease);
 }
 
-static int hear(struct talk *talk, struct lease *lease) {
+/* Other answers than the wanted one are late ones to what was asked before: each would be taken for the next one's. */
+static bool hear(struct talk *talk, struct lease *lease, int wanted) {
   unsigned char packet[2048];
   struct timespec start, now;
   clock_gettime(CLOCK_MONOTONIC, &start);
   for (;;) {
     clock_gettime(CLOCK_MONOTONIC, &now);
     long left = ANSWER_MS - ((now.tv_sec - start.tv_sec) * 1000 + (now.tv_nsec - start.tv_nsec) / 1000000);
-    if (left <= 0 || poll(&(struct pollfd){.fd = talk->in, .events = POLLIN}, 1, (int)left) <= 0) return 0;
+    if (left <= 0 || poll(&(struct pollfd){.fd = talk->in, .events = POLLIN}, 1, (int)left) <= 0) return false;
     ssize_t got = recv(talk->in, packet, sizeof packet, 0);
     int kind = got > 0 ? read_answer(packet, (size_t)got, talk, lease) : 0;
-    if (kind) return kind;
+    if (kind == wanted) return true;
+    if (kind == NAK) return false;
   }
 }
 
@@ -131,12 +133,12 @@ bool dhcp_lease(const char *interface, int seconds, struct lease *lease) {
     for (int tries = 0; !got && tries <= seconds * 1000 / ANSWER_MS; tries++) {
       *lease = (struct lease){0};
       if (!say(&talk, DISCOVER, lease)) host_note("dhcp: %s", strerror(errno));
-      if (hear(&talk, lease) != OFFER) continue;
+      if (!hear(&talk, lease, OFFER)) continue;
       say(&talk, REQUEST, lease);
-      got = hear(&talk, lease) == ACK;
+      got = hear(&talk, lease, ACK);
     }
   } else {
-    host_note("dhcp: %s", strerror(errno));
+    host_fail(126, "DHCP cannot be asked: %s", strerror(errno));
   }
   if (talk.out >= 0) close(talk.out);
   if (talk.in >= 0) close(talk.in);

@@ -140,6 +140,13 @@ static void write_hosts(const char *cidr, const char *hostname) {
   if (!file_append("/etc/hosts", text)) host_note("/etc/hosts: %s", strerror(errno));
 }
 
+/* Who made the machine does not hear what DHCP says to it. */
+static void tell_address(void) {
+  char line[96];
+  snprintf(line, sizeof line, "{\"event\":\"address\",\"address\":\"%.*s\"}", (int)strcspn(leased_address, "/"), leased_address);
+  host_event(line);
+}
+
 void net_configure(const struct json *net, const char *hostname) {
   const char *mode = json_text(net, "mode"), *address = json_text(net, "address"), *gateway = json_text(net, "gateway");
   if (sethostname(hostname, strlen(hostname)) < 0) host_note("hostname %s: %s", hostname, strerror(errno));
@@ -155,6 +162,7 @@ void net_configure(const struct json *net, const char *hostname) {
   } else if (mode && strcmp(mode, "dhcp") == 0) {
     net_dhcp();
     address = leased_address;
+    tell_address();
   } else if (mode && strcmp(mode, "none") != 0) {
     host_fail(126, "instance config: this guest has no net.mode %s", mode);
   } else {

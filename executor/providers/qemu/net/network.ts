@@ -22,6 +22,8 @@ export interface NetPlan {
   device: NetDevice;
   /** For the instance config. */
   instance: InstanceNet;
+  /** Where its ports are, where that is not what was chosen for it. */
+  ports?: PortMapping[];
   /**
    * Run inside the namespace before QEMU: an nftables ruleset, lines for `ip -batch`, and such lines for when `attach`
    * is done.
@@ -46,6 +48,8 @@ export interface Network {
    * Gives what has to be remembered. Throws port_taken, network_unavailable.
    */
   attach(record: MachineRecord, folder: MachineFolder, pid: number): Promise<Partial<MachineRecord>>;
+  /** Once it runs: waits for what only the guest can tell. Throws network_unavailable. */
+  settle?(record: MachineRecord, folder: MachineFolder, signal: AbortSignal): Promise<Partial<MachineRecord>>;
   /** Everything that `attach` made and the end of QEMU does not take away. Idempotent. */
   detach(record: MachineRecord, folder: MachineFolder): Promise<void>;
   /** Did the guest itself take a TCP connection? Never throws. */

@@ -55,6 +55,42 @@ export function innerRuleset({ guest, dns, deny, policy, forward }: InnerRules):
   ]);
 }
 
+export interface BridgeRules {
+  mac: string;
+  /** Absent: DHCP gives it one. */
+  address: string | undefined;
+  deny: readonly string[];
+  policy: EgressPolicy;
+}
+
+/**
+ * The ruleset of a machine's own namespace where it is joined to a bridge: frames of the guest's hardware and network
+ * address only, and no new connections but those of the policy. Without connection tracking there, an answer is what does not
+ * begin a TCP connection; of UDP, the guest may ask name and address servers, and what the policy opens.
+ */
+export function bridgeRuleset({ mac, address, deny, policy }: BridgeRules): string {
+  const denied = [...NEVER.slice(1), ...deny, ...policy.deny].filter((cidr) => !isIPv6(cidr.split('/')[0] ?? ''));
+  const fromGuest = `iifname "${TAP}"`;
+  const opens = ['tcp flags & (syn | ack) == syn', 'ip protocol != tcp'];
+  return lines([
+    'table bridge unik {',
+    `  set denied { type ipv4_addr; flags interval; auto-merge; elements = { ${ranges(denied)} }; }`,
+    '  chain forward {',
+    '    type filter hook forward priority filter; policy accept;',
+    `    ${fromGuest} ether saddr != ${mac} drop`,
+    `    ${fromGuest} ether type arp accept`,
+    `    ${fromGuest} ether type != ip drop`,
+    `    ${fromGuest} udp sport 68 udp dport 67 accept`,
+    ...(address === undefined ? [] : [`    ${fromGuest} ip saddr != ${address} drop`]),
+    `    ${fromGuest} meta l4proto { tcp, udp } th dport 53 accept`,
+    ...opens.map((what) => `    ${fromGuest} ip daddr @denied ${what} drop`),
+    ...(policy.rules ?? [ANYWHERE]).flatMap(egressMatches).map((match) => `    ${fromGuest} ${match} accept`),
+    ...opens.map((what) => `    ${fromGuest} ${what} drop`),
+    '  }',
+    '}',
+  ]);
+}
+
 const ANYWHERE: EgressRule = { protocol: 'all', destinations: ['0.0.0.0/0'] };
 
 /** One match per rule that has an IPv4 destination; guests have no IPv6. Throws bad_request for a malformed rule. */
