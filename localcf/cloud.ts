@@ -55,6 +55,8 @@ export async function openCloud(options: LocalCfOptions, ground: Ground, beside:
     config: {
       ...{ api_url, apps_domain: config.apps_domain, router_port: outer['router'] ?? 0 },
       ...{ uaa_url: api_url, log_cache_url: config.logs?.url ?? api_url, ssh: null },
+      // What goes to another's agent, its own gateway streams.
+      log_stream_url: config.logs ? null : api_url,
       ...{ defaults: config.defaults, limits: config.limits },
     },
     authenticate: (authorization) => uaa.caller(authorization),

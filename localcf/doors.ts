@@ -1,4 +1,4 @@
-/** What users reach: the API, its tokens, log-cache, and the page that shows what runs. One address has them all. */
+/** What users reach: the API, its tokens, log-cache, the stream of logs, and the page that shows what runs. One address has them all. */
 import type { RequestListener } from 'node:http';
 import { ccRoutes } from './cc/app.js';
 import { ccApp } from './cc/http.js';
@@ -7,7 +7,7 @@ import type { DiegoPart } from './diego.js';
 import { serveFront, type Front } from './front.js';
 import { LOOPBACK, type Ground } from './ground.js';
 import { logAccess } from './log-access.js';
-import { createGateway } from './logcache/index.js';
+import { createGateway, createLogStream } from './logcache/index.js';
 import type { LogsPart } from './logs.js';
 import type { LocalCfOptions } from './options.js';
 import { pageApp } from './page/app.js';
@@ -37,12 +37,14 @@ export async function openDoors(options: LocalCfOptions, ground: Ground, beside:
     ...{ source, stack: config.stacks[0] ?? 'unik', log: log.child({ part: 'page' }) },
     owners: /^\d+$/.test(env['SUDO_UID'] ?? '') ? [Number(env['SUDO_UID'])] : [],
   });
+  const mayRead = logAccess(store, cc.authenticate);
   const front = await serveFront({
     ...{ host: config.api.host, port: outer['api'] ?? 0 },
     parts: {
       api: ccApp(cc, ccRoutes(cc)) as RequestListener,
       uaa: uaaApp({ uaa, url: api_url, log }) as RequestListener,
-      log_cache: createGateway({ store: logs.store, clock, mayRead: logAccess(store, cc.authenticate) }),
+      log_cache: createGateway({ store: logs.store, clock, mayRead }),
+      log_stream: createLogStream({ listen: logs.onEnvelopes, mayRead }),
       page,
     },
   });

@@ -1,4 +1,4 @@
-/** The one address of the platform: API, UAA, log-cache and the web page, told apart by path. */
+/** The one address of the platform: API, UAA, log-cache, log stream and the web page, told apart by path. */
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { messageOf, UnikError } from '../core/errors.js';
@@ -8,6 +8,7 @@ export interface FrontParts {
   api: RequestListener;
   uaa: RequestListener;
   log_cache: RequestListener;
+  log_stream: RequestListener;
   /** A browser's `GET /`, everything below `/ui/`, and `/v1/info`; absent: the API answers. */
   page?: RequestListener | undefined;
 }
@@ -25,6 +26,7 @@ export interface FrontOptions {
 
 const UAA = /^\/(login|info|oauth|token_keys?|userinfo|check_token|passcode|Users|\.well-known)(\/|\?|$)/;
 const LOG_CACHE = /^\/api\/v1\//;
+const LOG_STREAM = /^\/v2\/read(\?|$)/;
 /** An upload of a gigabyte on a slow machine. */
 const REQUEST_MS = 3_600_000;
 
@@ -61,9 +63,10 @@ function isForUs({ headers }: IncomingMessage, host: string): boolean {
   return /^(127(\.\d+){3}|\[::1\]|localhost|.+\.localhost)$/.test(name);
 }
 
-function pick({ api, uaa, log_cache, page }: FrontParts, { url = '/', method, headers }: IncomingMessage) {
+function pick({ api, uaa, log_cache, log_stream, page }: FrontParts, { url = '/', method, headers }: IncomingMessage) {
   if (UAA.test(url)) return uaa;
   if (LOG_CACHE.test(url)) return log_cache;
+  if (LOG_STREAM.test(url)) return log_stream;
   const wantsPage = url === '/' && (method === 'GET' || method === 'HEAD') && prefersHtml(headers.accept);
   if (page && (wantsPage || url.startsWith('/ui/') || url === '/v1/info')) return page;
   return api;

@@ -6,15 +6,12 @@ import type { Undo } from '../core/undo.js';
 import { storeLogs, type AppLogs } from './cc/diego/logs.js';
 import type { Ground } from './ground.js';
 import { createStore, keptStore, serveIngress } from './logcache/index.js';
-import type { LogStore } from './logcache/store.js';
 import type { LocalCfOptions } from './options.js';
-import { tapped } from './page/lines.js';
+import { tapped, type Tapped } from './page/lines.js';
 import { remoteLogs } from './remote-logs.js';
 import type { AccessRecord } from './router/index.js';
 
-export interface LogsPart {
-  store: LogStore;
-  onLine: ReturnType<typeof tapped>['onLine'];
+export interface LogsPart extends Tapped {
   /** What the Cloud Controller reads and adds to. */
   app_logs: AppLogs;
   /** `host:port` of the agent to which cells send. */
@@ -30,14 +27,15 @@ export async function openLogs(
 ): Promise<LogsPart> {
   const kept = await keptStore(createStore(BOUNDS), { folder: join(home, 'lines'), clock, log });
   undo.push('log lines', () => kept.close());
-  const { store, onLine } = tapped(kept);
+  const tap = tapped(kept);
+  const { store } = tap;
   const ingress = await serveIngress({ tls, port: ports['agent'] ?? 0, take: (envelopes) => store.put(envelopes) });
   undo.push('logs', () => ingress.close());
-  if (!config.logs) return { store, onLine, app_logs: storeLogs(store, clock), agent: ingress.address };
+  if (!config.logs) return { ...tap, app_logs: storeLogs(store, clock), agent: ingress.address };
   const identity = config.logs.tls ? await readIdentity(config.logs.tls, 'logs.tls') : tls;
   const remote = remoteLogs({ ...config.logs, tls: identity, log });
   undo.push('remote logs', () => remote.close());
-  return { store, onLine, app_logs: remote, agent: config.logs.agent };
+  return { ...tap, app_logs: remote, agent: config.logs.agent };
 }
 
 /** A request, as the router's line in the app's log. */

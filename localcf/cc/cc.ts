@@ -17,6 +17,8 @@ export interface CcConfig {
   router_port: number;
   uaa_url: string;
   log_cache_url: string;
+  /** Null: nobody streams. */
+  log_stream_url: string | null;
   /** `host:port`; null: no SSH. */
   ssh: { address: string; fingerprint: string } | null;
   /** Megabytes, bytes per second, seconds. */

@@ -379,7 +379,8 @@ export interface AuditEvent extends Base {
 export interface UsageEvent extends Base {
   state: { current: string; previous: string | null };
   app: { guid: string; name: string };
-  process: { guid: string; type: string };
+  /** Null: of staging. */
+  process: { guid: string | null; type: string | null };
   space: { guid: string; name: string };
   org_guid: string;
   buildpack: { guid: string | null; name: string | null };

@@ -8,21 +8,32 @@ const HEALTHY = 'Container became healthy';
 /** Of how many machines times are kept: more than ever run on one host. */
 const MOST = 2_000;
 
-/** A store that tells of every line put into it. */
-export function tapped(store: LogStore): { store: LogStore; onLine: (hear: (line: PageLine) => void) => () => void } {
-  const ears = new Set<(line: PageLine) => void>();
+export interface Tapped {
+  store: LogStore;
+  /** Each line put into it; the results of both end it. */
+  onLine: (hear: (line: PageLine) => void) => () => void;
+  onEnvelopes: (hear: (envelopes: readonly Envelope[]) => void) => () => void;
+}
+
+/** A store that tells of all that is put into it. */
+export function tapped(store: LogStore): Tapped {
+  const ears = new Set<(envelopes: readonly Envelope[]) => void>();
+  const onEnvelopes: Tapped['onEnvelopes'] = (hear) => {
+    // One of its own, so that who listens twice is told twice and may stop once.
+    const ear: typeof hear = (envelopes) => hear(envelopes);
+    ears.add(ear);
+    return () => void ears.delete(ear);
+  };
   return {
     store: {
       ...store,
       put(envelopes) {
         store.put(envelopes);
-        for (const line of envelopes.flatMap(lineOf)) for (const hear of ears) hear(line);
+        for (const hear of ears) hear(envelopes);
       },
     },
-    onLine(hear) {
-      ears.add(hear);
-      return () => void ears.delete(hear);
-    },
+    onEnvelopes,
+    onLine: (hear) => onEnvelopes((envelopes) => envelopes.flatMap(lineOf).forEach(hear)),
   };
 }
 

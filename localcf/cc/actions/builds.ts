@@ -3,6 +3,7 @@ import type { Caller } from '../access.js';
 import type { Cc } from '../cc.js';
 import { cfError, invalid } from '../errors.js';
 import { choiceOf } from '../diego/gather.js';
+import { stagingUsage } from '../events.js';
 import { noMetadata, type Build, type Metadata, type Package } from '../model.js';
 import type { Tx } from '../store.js';
 import { needFlag } from '../resources/feature-flags.js';
@@ -47,6 +48,7 @@ export function createBuild(cc: Cc, tx: Tx, caller: Caller, order: BuildOrder): 
     created_by: { guid: caller.guid, name: caller.name, email: caller.email },
     metadata: order.metadata ?? noMetadata(),
   });
+  stagingUsage(tx, store, build, 'STAGING_STARTED');
   recordApp(cc, tx, caller, 'audit.app.build.create', app, { build_guid: build.guid, package_guid: row.guid });
   return build;
 }

@@ -1,7 +1,7 @@
 /** What tasks of the BBS leave in the tables: uploads, staged and failed builds, ended app tasks. */
 import type { Clock } from '../../../core/clock.js';
 import type { HeldBlob } from '../blobs.js';
-import { audit } from '../events.js';
+import { audit, stagingUsage } from '../events.js';
 import type { AuditEvent, Build, Droplet } from '../model.js';
 import type { Store, Tx } from '../store.js';
 import { say, type AppLogs } from './logs.js';
@@ -88,6 +88,8 @@ export async function completeStaging(parts: OutcomeParts, build_guid: string, c
     }
     tx.update('droplet', droplet.guid, { state: 'STAGED', ...outcome.staged });
     tx.update('build', build.guid, { state: 'STAGED', droplet_guid: droplet.guid });
+    stagingUsage(tx, store, build, 'STAGING_STOPPED');
+    stagingUsage(tx, store, build, 'BUILDPACK_SET', outcome.staged.buildpacks.at(-1)?.name);
     told(tx, store, build, 'audit.app.build.staged');
     expireOld(tx, store, build.app_guid);
   });
@@ -99,6 +101,7 @@ export function endBuild(tx: Tx, store: Store, build: Build, error: string): voi
   const droplet = store.droplet.find((one) => one.build_guid === build.guid);
   if (droplet) tx.remove('droplet', droplet.guid);
   tx.update('build', build.guid, { state: 'FAILED', error });
+  stagingUsage(tx, store, build, 'STAGING_STOPPED');
   told(tx, store, build, 'audit.app.build.failed');
 }
 

@@ -6,7 +6,7 @@ import { get, type Route } from '../http.js';
 export const API_VERSION = '3.180.0';
 
 export function rootRoutes({ config }: Cc): Route[] {
-  const { api_url, uaa_url, log_cache_url, ssh } = config;
+  const { api_url, uaa_url, log_cache_url, log_stream_url, ssh } = config;
   const href = (url: string): { href: string } => ({ href: url });
 
   const root = (): object => ({
@@ -22,7 +22,7 @@ export function rootRoutes({ config }: Cc): Route[] {
       routing: null,
       logging: null,
       log_cache: href(log_cache_url),
-      log_stream: null,
+      log_stream: log_stream_url === null ? null : href(log_stream_url),
       app_ssh: ssh && {
         ...href(ssh.address),
         meta: { host_key_fingerprint: ssh.fingerprint, oauth_client: 'ssh-proxy' },

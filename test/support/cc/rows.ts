@@ -30,6 +30,7 @@ export const CONFIG: CcConfig = {
     router_port: 80,
     uaa_url: '',
     log_cache_url: '',
+    log_stream_url: null,
     ssh: null,
   },
   defaults: {
