@@ -7,6 +7,17 @@ import { execa } from 'execa';
 import { freePorts } from '../diego/children.js';
 import { root, until } from '../unik.js';
 
+interface Address {
+  host?: string | undefined;
+  port?: number | undefined;
+}
+
+interface UpConfig {
+  api?: Address;
+  router?: Address;
+  [key: string]: unknown;
+}
+
 interface Held {
   pid: number;
 }
@@ -20,16 +31,21 @@ export class Platform {
     readonly router: string,
   ) {}
 
-  /** `prepare` is given the home before anything starts in it. */
-  static async open(config: object = {}, prepare?: (home: string) => Promise<void>): Promise<Platform> {
+  /** `config`: for `unik up`; without ports there, free ones. `prepare` is given the home before anything starts in it. */
+  static async open(config: UpConfig = {}, prepare?: (home: string) => Promise<void>): Promise<Platform> {
     // What `npm start` does before it serves.
     for (const name of ['buildpack', 'lifecycle'])
       await execa(process.execPath, [join(root, `scripts/package-${name}.mjs`)]);
     const home = await mkdtemp(join(tmpdir(), 'uk-up-'));
-    const [api = 0, router = 0] = await freePorts(2);
-    await writeFile(join(home, 'up.json'), JSON.stringify({ api: { port: api }, router: { port: router }, ...config }));
+    const free = await freePorts(2);
+    const [api, router] = [config.api, config.router].map((address, at) => ({
+      ...{ host: '127.0.0.1', port: free[at] },
+      ...address,
+    }));
+    await writeFile(join(home, 'up.json'), JSON.stringify({ ...config, api, router }));
     await prepare?.(home);
-    const platform = new Platform(home, `http://127.0.0.1:${api}`, `http://127.0.0.1:${router}`);
+    const urlOf = ({ host, port }: Address = {}): string => `http://${host}:${port}`;
+    const platform = new Platform(home, urlOf(api), urlOf(router));
     await platform.start();
     return platform;
   }

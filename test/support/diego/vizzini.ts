@@ -6,6 +6,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { readReport, type Spec } from '../ginkgo.js';
 import { peer } from '../peers.js';
 import type { Diego } from './diego.js';
 
@@ -30,20 +31,11 @@ export interface VizziniOptions {
   signal?: AbortSignal;
 }
 
-export interface VizziniSpec {
-  /** The containers' texts and the leaf's, joined by spaces: what `focus` matches. */
-  name: string;
-  state: 'passed' | 'failed' | 'skipped';
-  seconds: number;
-  /** Why it failed. */
-  why?: string;
-}
-
 /**
  * Runs Diego's acceptance suite against a Diego and its cells; all its specs, in order. Needs root. The app its specs download
  * (peer `grace`, a static program) is served on loopback meanwhile. Throws when the suite gave no report.
  */
-export async function runVizzini(options: VizziniOptions): Promise<VizziniSpec[]> {
+export async function runVizzini(options: VizziniOptions): Promise<Spec[]> {
   const dir = await mkdtemp(join(tmpdir(), 'unik-vizzini-'));
   const grace = await serveGrace(dir);
   try {
@@ -137,36 +129,4 @@ async function serveGrace(dir: string): Promise<Grace> {
     server.closeAllConnections();
   };
   return { base, url: `${base}/grace.tgz`, sha1: createHash('sha1').update(tarball).digest('hex'), close };
-}
-
-/** The parts of ginkgo's JSON report that we read. */
-interface Report {
-  SpecReports: {
-    ContainerHierarchyTexts: string[] | null;
-    LeafNodeType: string;
-    LeafNodeText: string;
-    State: string;
-    /** Nanoseconds. */
-    RunTime: number;
-    Failure?: { Message: string };
-  }[];
-}
-
-/** Specs that ran; the suite's own set-up and tear-down count when they failed. */
-export function readReport(text: string): VizziniSpec[] {
-  const reports = JSON.parse(text) as Report[];
-  return reports
-    .flatMap((report) => report.SpecReports)
-    .filter((spec) => spec.LeafNodeType === 'It' || stateOf(spec.State) === 'failed')
-    .map((spec) => ({
-      name: [...(spec.ContainerHierarchyTexts ?? []), spec.LeafNodeText || spec.LeafNodeType].join(' '),
-      state: stateOf(spec.State),
-      seconds: spec.RunTime / 1e9,
-      ...(spec.Failure ? { why: spec.Failure.Message } : {}),
-    }));
-}
-
-function stateOf(state: string): VizziniSpec['state'] {
-  if (state === 'passed') return 'passed';
-  return state === 'skipped' || state === 'pending' ? 'skipped' : 'failed';
 }

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { missingPeers, peer, type PeerTable } from '../../support/peers.js';
-import { readReport } from '../../support/diego/vizzini.js';
+import { readReport } from '../../support/ginkgo.js';
 
 const TABLE: PeerTable = { bbs: { path: '/opt/bbs' }, cf: { why: 'not offered' } };
 

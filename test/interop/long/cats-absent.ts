@@ -1,0 +1,11 @@
+/** Specs of `[apps]` that need what this platform has not, by what they are called, and what that is. */
+export const ABSENT: readonly { spec: RegExp; reason: string }[] = [
+  {
+    spec: /loggregator firehose data/,
+    reason: 'the websocket firehose of Loggregator 1 (doppler), which foundations no longer offer: none here',
+  },
+  {
+    spec: /Encoding Does not corrupt/,
+    reason: 'JSP pages in an unpacked WAR: the Java buildpack downloads a Tomcat for them, ours takes runnable jars',
+  },
+];
