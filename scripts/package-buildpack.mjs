@@ -11,7 +11,7 @@ import { bundle } from './bundle.mjs';
 import { zipFolder } from './zip-folder.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const STEPS = ['supply', 'finalize', 'release'];
+const STEPS = ['detect', 'supply', 'finalize', 'release'];
 
 /** The unpacked buildpack, in the folder `into`. */
 export async function buildpackFolder(into, { withRuntime = false } = {}) {

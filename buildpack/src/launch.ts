@@ -1,9 +1,11 @@
 import type { Image } from '../../executor/images/image.js';
 import { commandText } from '../../executor/images/command-text.js';
 
-/** Each process of the image as the command that Cloud Foundry shows, and gives back at start. */
-export function processCommands(image: Pick<Image, 'processes'>): Record<string, string> {
-  return Object.fromEntries(Object.entries(image.processes).map(([type, process]) => [type, commandText(process)]));
+/** Each process as the command that Cloud Foundry shows, and gives back at start: as the application wrote it. */
+export function processCommands({ processes, labels }: Pick<Image, 'processes' | 'labels'>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(processes).map(([type, process]) => [type, labels[`command.${type}`] ?? commandText(process)]),
+  );
 }
 
 /** `launch.yml` of a deps folder, which the lifecycle reads. JSON strings are YAML strings. */

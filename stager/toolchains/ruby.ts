@@ -74,6 +74,12 @@ export const rubyToolchain: Toolchain = {
       async add(tree) {
         if (there !== undefined) return;
         addHostFile(tree, ruby.executable);
+        // For commands that are given later: those of tasks, or in place of the application's own.
+        if (!ruby.executable.endsWith('/ruby')) tree.symlink('/usr/local/bin/ruby', ruby.executable);
+        if (ruby.bundler) {
+          const text = `#!${ruby.executable}\nload ${JSON.stringify(ruby.bundler.program)}\n`;
+          for (const name of ['bundle', 'bundler']) tree.file(`/usr/local/bin/${name}`, text, 0o755);
+        }
         for (const dir of outermost(ruby.libraries)) await addHostFolder(tree, dir, (path) => NOT_NEEDED.test(path));
       },
     };

@@ -20,7 +20,9 @@ export function argvOf({ command, process_type, cwd, user }: Launch, image: Imag
   if (command.kind === 'program') return { process_type, argv: command.argv, cwd: cwd ?? homeOf(user), env: {} };
   const text = command.text.trim();
   const own = Object.hasOwn(image.processes, process_type) ? image.processes[process_type] : undefined;
-  if (own && (text === '' || text === startCommand({ processes: { web: own } }))) {
+  // As the application wrote it, or, in older droplets and those of `unik`, as it was resolved.
+  const written = image.labels[`command.${process_type}`]?.trim();
+  if (own && (text === '' || text === written || text === startCommand({ processes: { web: own } }))) {
     return { process_type, ...place, env: {} };
   }
   try {

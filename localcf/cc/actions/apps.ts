@@ -157,7 +157,7 @@ export function recordApp(
 }
 
 /** What is billed by: each process of the app that is there when it starts or stops. */
-function recordUsage(store: Store, tx: Tx, app: App, previous: App['state']): void {
+export function recordUsage(store: Store, tx: Tx, app: App, previous: App['state']): void {
   const space = store.space.get(app.space_guid);
   if (!space) return;
   for (const process of store.process.filter((one) => one.app_guid === app.guid && one.instances > 0)) {

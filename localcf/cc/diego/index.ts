@@ -16,6 +16,7 @@ import { serveInternal } from './internal.js';
 import { say, type AppLogs } from './logs.js';
 import { completeStaging, completeTask, takeUpload } from './outcome.js';
 import { createPlaces } from './places.js';
+import { recordReadiness } from './readiness.js';
 import { instancesOf, statsOf } from './stats.js';
 import { keepSwept } from './sweep.js';
 import { startSync } from './sync.js';
@@ -99,6 +100,7 @@ export async function createDiego(options: DiegoOptions): Promise<Diego> {
     { url: bbs_url, tls, clock, log },
     (event) => {
       if (event.event === 'actual_lrp_crashed') recordCrash(store, event.data);
+      if (event.event === 'actual_lrp_instance_changed') recordReadiness(store, event.data);
     },
     stopping.signal,
   );

@@ -1,5 +1,14 @@
 import { z } from 'zod';
-import { assignDroplet, createApp, lifecycleOf, recordApp, refuseTaken, startApp, stopApp } from '../actions/apps.js';
+import {
+  assignDroplet,
+  createApp,
+  lifecycleOf,
+  recordApp,
+  recordUsage,
+  refuseTaken,
+  startApp,
+  stopApp,
+} from '../actions/apps.js';
 import { activeDeployment } from '../actions/deployments.js';
 import type { Cc } from '../cc.js';
 import { invalid } from '../errors.js';
@@ -204,6 +213,8 @@ export function appJobs({ store, jobs, diego }: Cc): void {
   jobs.define('app.delete', async ({ resource_guid: guid }) => {
     const staging = store.build.filter((one) => one.app_guid === guid && one.state === 'STAGING');
     store.change((tx) => {
+      const app = store.app.get(guid);
+      if (app?.state === 'STARTED') recordUsage(store, tx, { ...app, state: 'STOPPED' }, app.state);
       const tables = [
         ...([
           'process',

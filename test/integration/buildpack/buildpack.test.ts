@@ -65,9 +65,25 @@ describe('the package', () => {
 });
 
 describe('detect', () => {
+  const YES = { code: 0, stdout: expect.stringMatching(/^unik \d+\.\d+\.\d+\n$/) };
+  const detect = async (app: string, env: Record<string, string>): Promise<Pick<Ended, 'code' | 'stdout'>> => {
+    const { code, stdout } = await step('detect', [app], env);
+    return { code, stdout };
+  };
+
   test.each(['unik', 'unik-aws'])('takes the stack %s', async (stack) => {
-    const { code, stdout } = await step('detect', [work], { CF_STACK: stack });
-    expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringMatching(/^unik \d+\.\d+\.\d+\n$/) });
+    expect(await detect(join(APPS, 'procfile'), { CF_STACK: stack })).toEqual(YES);
+  });
+
+  test('takes what it will refuse with a reason, and what it is asked for', async () => {
+    expect(await detect(appOf({ Procfile: 'web node' }), UNIK)).toEqual(YES);
+    expect(await detect(appOf({ 'notes.txt': 'x' }), { ...UNIK, UNIK_GUEST: 'nanos' })).toEqual(YES);
+  });
+
+  test('leaves to others what it knows nothing of, and says so', async () => {
+    const { code, stdout, output } = await step('detect', [appOf({ 'notes.txt': 'x' })], UNIK);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(output).toContain('nothing in the folder says how to run it (it holds notes.txt)');
   });
 
   test.each(['cflinuxfs4', 'windows', 'unikernel', ''])('declines the stack %j, without Node.js', async (stack) => {
@@ -99,7 +115,10 @@ describe('finalize', () => {
       code: 0,
       stdout: expect.stringMatching(/^---\ndefault_process_types:\n {2}"web": "/),
     });
-    expect(fs.readFileSync(join(own, 'launch.yml'), 'utf8')).toMatch(/- type: "worker"\n {2}command: /);
+    // As the application wrote it.
+    expect(fs.readFileSync(join(own, 'launch.yml'), 'utf8')).toMatch(
+      /- type: "worker"\n {2}command: "node bin\/worker.mjs"\n/,
+    );
     const config = fs.readFileSync(join(own, 'config.yml'), 'utf8');
     expect(config).toMatch(/^name: unik$/m);
     const made = `linux.${image.digest.slice('sha256:'.length, 19)}.${image.root.bytes}`;

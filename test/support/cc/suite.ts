@@ -65,11 +65,13 @@ export function cloudSuite(name: string, open: () => Promise<Cloud>): void {
           'audit.app.start',
           'audit.app.process.scale',
           'audit.app.process.terminate_instance',
+          'audit.app.process.ready',
         ]),
       );
 
       await cloud.ok('POST', `/v3/apps/${app}/actions/stop`);
       await cloud.until('all are gone', app, (stats) => stats.every(({ state }) => state === 'DOWN'));
+      await cloud.ok('POST', `/v3/apps/${app}/actions/start`);
       const [route] = await cloud.list(`/v3/apps/${app}/routes`);
       expect(route?.['url']).toBe('shop.apps.localhost');
       expect(await cloud.job(await cloud.call('DELETE', `/v3/apps/${app}`))).toEqual([]);
@@ -77,6 +79,10 @@ export function cloudSuite(name: string, open: () => Promise<Cloud>): void {
       expect((await cloud.call('GET', `/v3/apps/${app}`)).body).toMatchObject({
         errors: [{ detail: 'App not found' }],
       });
+      const usage = (await cloud.list('/v3/app_usage_events')).filter((one) => (one['app'] as Json)['guid'] === app);
+      expect(usage.map(({ state }) => (state as Json)['current'])).toEqual([
+        ...['STAGING_STARTED', 'STAGING_STOPPED', 'BUILDPACK_SET', 'STARTED', 'STOPPED', 'STARTED', 'STOPPED'],
+      ]);
       await until(
         'only the buildpack is kept',
         async () => ((await cloud.bits()).length === 1 ? true : undefined),

@@ -44,6 +44,7 @@ describe('room', () => {
 
 describe('the command', () => {
   const image = anImage({ processes: { web: { argv: ['/home/vcap/app/run', 'a b'], cwd: '/home/vcap/app' } } });
+  const written = anImage({ processes: image.processes, labels: { 'command.web': "npm start 'a b'" } });
   const shell = anImage({ labels: { shell: '/bin/bash' } });
   const launch = (text: string): RunOrder['launch'] => ({
     ...anOrder().launch,
@@ -52,6 +53,7 @@ describe('the command', () => {
   test.each([
     ['none', '', image, { process_type: 'web', env: {} }],
     ["the image's own", "/home/vcap/app/run 'a b'", image, { process_type: 'web', env: {} }],
+    ["the image's own, as the application wrote it", "npm start 'a b'", written, { process_type: 'web', env: {} }],
     [
       'another',
       'A=1 ./other "$PORT"',
