@@ -1,5 +1,5 @@
 /**
- * A job and its packages as the bosh command line makes them on its own, without a director: `bosh create-env` compiles
+ * Jobs and their packages as the bosh command line makes them on its own, without a director: `bosh create-env` compiles
  * and renders whatever stands beside its CPI. The CPI is one of ours, which copies what was made and then makes no VM.
  */
 import { execFileSync } from 'node:child_process';
@@ -13,7 +13,7 @@ const CPI = `#!/bin/bash
 case $(cat) in
   *'"method":"info"'*) echo '{"result":{"stemcell_formats":[],"api_version":2},"error":null,"log":""}' ;;
   *)
-    cp -RP "$BOSH_JOBS_DIR" "$BOSH_PACKAGES_DIR" <%= p('out') %>/ >&2
+    cp -RPl "$BOSH_JOBS_DIR" "$BOSH_PACKAGES_DIR" <%= p('out') %>/ >&2
     echo '{"result":null,"error":{"type":"Test","message":"${NO_VM}","ok_to_retry":false},"log":""}' ;;
 esac
 `;
@@ -31,7 +31,11 @@ const STEMCELL = {
  * `home`: where bosh works; `release`: the tar file; `properties`: nested. Gives the folder that holds `jobs` and
  * `packages`, or what bosh said when it did not come so far.
  */
-export function createEnv(home: string, release: string, job: string, properties: object): { out: string } | Ran {
+export function createEnv(
+  home: string,
+  release: string,
+  { jobs, properties }: { jobs: readonly string[]; properties: object },
+): { out: string } | Ran {
   const at = (...path: string[]): string => join(home, 'create-env', ...path);
   const write = (path: string, text: string): void => {
     mkdirSync(dirname(at(path)), { recursive: true });
@@ -58,16 +62,13 @@ export function createEnv(home: string, release: string, job: string, properties
     resource_pools: [{ name: 'vms', network: 'default', stemcell: { url: `file://${at('stemcell.tgz')}` } }],
     instance_groups: [
       {
-        ...{ name: job, instances: 1, resource_pool: 'vms', networks: [{ name: 'default' }] },
-        jobs: [{ name: job, release: 'unik' }],
+        ...{ name: 'vm', instances: 1, resource_pool: 'vms', networks: [{ name: 'default' }] },
+        jobs: jobs.map((name) => ({ name, release: 'unik' })),
       },
     ],
     cloud_provider: {
       mbus: 'https://mbus:none@127.0.0.1:1',
-      templates: [
-        { name: 'test-cpi', release: 'test-cpi' },
-        { name: job, release: 'unik' },
-      ],
+      templates: [{ name: 'test-cpi', release: 'test-cpi' }, ...jobs.map((name) => ({ name, release: 'unik' }))],
       properties: { ...properties, out: at('out') },
     },
   };
