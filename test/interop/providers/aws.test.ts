@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemClock } from '../../../core/clock.js';
 import { noLog } from '../../../core/log.js';
@@ -13,7 +12,7 @@ import { failure } from '../../support/failure.js';
 import { describePeer } from '../../support/peers.js';
 import { PeerNet, whyNoPeerNet } from '../../support/peer-net.js';
 import { makeBench, makeSpec, open, type Bench } from '../../support/qemu.js';
-import { PACE } from '../../support/remote.js';
+import { PACE, remoteHome } from '../../support/remote.js';
 
 describePeer('aws', ['moto'], () => {
   let bench: Bench;
@@ -44,7 +43,7 @@ describePeer('aws', ['moto'], () => {
   providerContract(
     'aws',
     async (): Promise<Subject> => {
-      const home = await mkdtemp(join(tmpdir(), 'unik-aws-'));
+      const home = await remoteHome(bench);
       const make = () =>
         createAwsProvider({
           config: config(),
@@ -74,7 +73,7 @@ describePeer('aws', ['moto'], () => {
   );
 
   test('an environment that is larger than EC2 carries arrives whole; one that cannot be made small is refused', async () => {
-    const home = await mkdtemp(join(tmpdir(), 'unik-aws-'));
+    const home = await remoteHome(bench);
     const provider = createAwsProvider({ config: config(), home, clock: systemClock, log: noLog, pace: PACE });
     const signal = new AbortController().signal;
     const told = (BIG: string) => {

@@ -12,7 +12,7 @@ import { PROGRAM } from '../../support/elsewhere/virtualbox.js';
 import { failure } from '../../support/failure.js';
 import { PeerNet, whyNoPeerNet } from '../../support/peer-net.js';
 import { makeBench, makeSpec, open, type Bench } from '../../support/qemu.js';
-import { PACE } from '../../support/remote.js';
+import { PACE, remoteHome } from '../../support/remote.js';
 
 /** Each look is two processes. */
 const SLOWER = { ...PACE, state_ms: 1_000 };
@@ -35,7 +35,7 @@ if (why !== undefined) process.stderr.write(`skipped: virtualbox: ${why}\n`);
   providerContract(
     'virtualbox',
     async (): Promise<Subject> => {
-      const home = await mkdtemp(join(tmpdir(), 'unik-vbox-'));
+      const home = await remoteHome(bench);
       const standin = join(home, 'virtualbox');
       await mkdir(standin);
       await writeFile(join(standin, 'setup.json'), JSON.stringify({ major: 7, enter: net.enter }));
@@ -44,8 +44,7 @@ if (why !== undefined) process.stderr.write(`skipped: virtualbox: ${why}\n`);
         vboxmanage: PROGRAM,
         addresses: { subnet: `${net.subnet}.0/24`, first: `${net.subnet}.20`, last: `${net.subnet}.99` },
       });
-      const make = () =>
-        createVirtualBoxProvider({ config, home: join(home, 'unik'), clock: systemClock, log: noLog, pace: SLOWER });
+      const make = () => createVirtualBoxProvider({ config, home, clock: systemClock, log: noLog, pace: SLOWER });
       let provider = make();
       return {
         provider,
@@ -57,7 +56,7 @@ if (why !== undefined) process.stderr.write(`skipped: virtualbox: ${why}\n`);
         },
         leftovers: async () => [
           ...(await readdir(join(standin, 'machines')).catch(() => [])),
-          ...(await readdir(join(home, 'unik/vms')).catch(() => [])),
+          ...(await readdir(join(home, 'vms')).catch(() => [])),
         ],
         async close() {
           provider.close();

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll } from '@jest/globals';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemClock } from '../../../core/clock.js';
 import { noLog } from '../../../core/log.js';
@@ -10,7 +9,7 @@ import { providerContract, type Subject } from '../../contract/provider.js';
 import { PeerNet, whyNoPeerNet } from '../../support/peer-net.js';
 import { describePeer } from '../../support/peers.js';
 import { makeBench, makeSpec, open, type Bench } from '../../support/qemu.js';
-import { PACE } from '../../support/remote.js';
+import { PACE, remoteHome } from '../../support/remote.js';
 import { PASSWORD, USERNAME, VSpherePeer } from '../../support/vsphere-peer.js';
 
 describePeer('vsphere', ['vcsim'], () => {
@@ -43,12 +42,11 @@ describePeer('vsphere', ['vcsim'], () => {
   providerContract(
     'vsphere',
     async (): Promise<Subject> => {
-      const home = await mkdtemp(join(tmpdir(), 'unik-vsphere-'));
-      await mkdir(join(home, 'unik'));
+      const home = await remoteHome(bench);
       const make = () =>
         createVSphereProvider({
           config: config(),
-          home: join(home, 'unik'),
+          home,
           clock: systemClock,
           log: noLog,
           pace: PACE,
