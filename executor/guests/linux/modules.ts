@@ -25,7 +25,8 @@ export const ARM64_MODULES = ['crc32c_generic', ...WANTED_MODULES, 'ext4'] as co
 export const DISK_MODULES = [
   ...['virtio_pci', 'virtio_rng', 'virtio_blk', 'virtio_scsi'],
   ...['nvme', 'ata_piix', 'ahci', 'vmw_pvscsi', 'mptspi', 'sd_mod', 'sr_mod'],
-  ...['erofs', 'overlay', 'isofs', 'vfat', 'nls_cp437', 'nls_ascii'],
+  // The scratch disk's file system and its checksum: parts of the cloud kernel, modules of the generic one.
+  ...['crc32c_generic', 'ext4', 'erofs', 'overlay', 'isofs', 'vfat', 'nls_cp437', 'nls_ascii'],
   ...['virtio_net', 'ena', 'vmxnet3', 'e1000', 'e1000e'],
 ] as const;
 

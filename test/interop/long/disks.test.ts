@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { execa } from 'execa';
-import { readdir, stat, writeFile } from 'node:fs/promises';
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { noLog } from '../../../core/log.js';
@@ -89,7 +89,9 @@ const QEMU: Record<DiskFormat, string> = {
       const serialFile = join(bench.dir, `${name}.serial`);
       const machine = await net.boot({ ...devices, disk, format: QEMU[format], ram_mb: 256, ip, seed, serialFile });
       try {
-        expect(await answerOf(ip, 150_000)).toBe('ok');
+        const answer = await answerOf(ip, 150_000);
+        // Why not is on its serial line.
+        if (answer !== 'ok') throw new Error(`${answer}: ${(await readFile(serialFile, 'latin1')).slice(-3_000)}`);
       } finally {
         await machine.powerOff();
       }

@@ -142,8 +142,10 @@ describePeer('aws, calls that fail', ['moto'], () => {
     async (refusal) => {
       peer.fault = (action) => (action === 'RunInstances' ? { refuse: refusal } : undefined);
       const provider = restart();
-      expect(await failure(() => provider.start(spec(), never()))).toMatchObject({ code: 'insufficient_machines' });
-      expect([await provider.list(OWNER), await peer.count('DescribeInstances')]).toEqual([[], []]);
+      const wanted = spec();
+      expect(await failure(() => provider.start(wanted, never()))).toMatchObject({ code: 'insufficient_machines' });
+      expect((await provider.list(OWNER)).map(({ key }) => key)).not.toContain(wanted.key);
+      expect(await peer.count('DescribeInstances')).toEqual([]);
     },
     60_000,
   );
