@@ -3,11 +3,12 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { CfCli } from '../../support/cf/cli.js';
 import { openDomain, type Domain } from '../../support/cf/domain.js';
 import { Platform } from '../../support/cf/platform.js';
 import { runSuite } from '../../support/cf/suite.js';
 import type { Spec } from '../../support/ginkgo.js';
-import { describePeer } from '../../support/peers.js';
+import { describePeer, peer } from '../../support/peers.js';
 import { ABSENT } from './cats-absent.js';
 
 const {
@@ -40,7 +41,16 @@ describeSuite('cf-acceptance-tests, apps', ['cf', 'cats-apps.test'], () => {
       // Some cases bring buildpacks of their own, whose droplets are no images yet.
       cell: { compose_at_start: true },
     });
+    await keepApps();
   }, 240_000);
+  /** One case looks for the application's files in the droplet: an operator can have them there, beside the image. */
+  const keepApps = async (): Promise<void> => {
+    const cf = new CfCli(peer('cf'));
+    await cf.ok(['api', platform.api]);
+    await cf.ok(['auth', 'admin', await platform.password()]);
+    await cf.ok(['set-staging-environment-variable-group', '{"UNIK_KEEP_APP":"1"}']);
+    cf.remove();
+  };
   afterAll(async () => {
     await platform.stop();
     expect(await platform.processes()).toEqual([]);
@@ -56,7 +66,9 @@ describeSuite('cf-acceptance-tests, apps', ['cf', 'cats-apps.test'], () => {
         ...{ skip_ssl_validation: true, skip_dns_validation: true },
         ...{ admin_user: 'admin', admin_password: await platform.password() },
         // A machine boots slower than a container, and without KVM slower still.
-        ...{ timeout_scale: 3, stacks: ['unik'], include_tasks: true },
+        ...{ timeout_scale: 3, stacks: ['unik'] },
+        // One case runs `env` as a task of a program's image, which has that program and no other.
+        include_tasks: false,
       },
       focus: [focus],
       skip: ABSENT.map(({ spec }) => spec.source),
