@@ -5,9 +5,9 @@ import type { Key, Owner } from '../../model.js';
 import type { Driver, MachineOrder, Ref, RemoteMachine } from '../../remote/driver.js';
 import type { Probe } from '../provider.js';
 import type { OpenStackConfig } from './config.js';
-import { hasStatus, isUncertain } from './errors.js';
 import { flavorFor, listFlavors, usable, type Flavor } from './flavors.js';
 import { gigabytesOf, Images } from './images.js';
+import { makeOnce } from './make-once.js';
 import { METADATA, nameOf, tagOf } from './names.js';
 import { Ports } from './ports.js';
 import { probeOpenStack } from './probe.js';
@@ -26,7 +26,6 @@ export interface OpenStackOptions {
 const USER_DATA_BYTES = 65_535;
 const CONSISTENCY_MS = 10_000;
 const FLAVORS_MS = 10 * 60_000;
-const TRIES = 3;
 
 /**
  * Machines as Nova's servers. Their metadata is the truth of what exists. Nova knows no token that keeps one order from
@@ -120,7 +119,7 @@ export class OpenStackDriver implements Driver {
     return undefined;
   }
 
-  /** Gives the server's id. An order that nobody knows the end of is looked for before it is given again. */
+  /** Gives the server's id. */
   async #make(order: MachineOrder, its: { name: string; data: string }, signal: AbortSignal): Promise<string> {
     const [flavor, image] = await Promise.all([
       this.#flavorFor(order, signal),
@@ -131,19 +130,12 @@ export class OpenStackDriver implements Driver {
     const server = this.#order(order, { ...its, image, flavor: flavor.id, port: port.id });
     const group = this.options.config.server_group;
     const hints = group === undefined ? {} : { 'os:scheduler_hints': { group } };
-    for (let attempt = 1; ; attempt++) {
-      signal.throwIfAborted();
-      this.#ordered.add(order.key);
-      try {
-        return await this.#servers.create(server, hints, signal);
-      } catch (err) {
-        // 409: an earlier order of ours has the port, and shows in a moment.
-        if (attempt >= TRIES || signal.aborted || !(isUncertain(err) || hasStatus(err, 409))) throw err;
-        await this.options.clock.sleep(500 * attempt, signal);
-        const known = await this.#known(order);
-        if (known !== undefined) return known;
-      }
-    }
+    this.#ordered.add(order.key);
+    return makeOnce({
+      ...{ clock: this.options.clock, signal },
+      order: () => this.#servers.create(server, hints, signal),
+      find: () => this.#known(order),
+    });
   }
 
   #order(

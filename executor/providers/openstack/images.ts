@@ -13,19 +13,17 @@ import type { Owner } from '../../model.js';
 import type { RawDisk } from '../../remote/driver.js';
 import type { OpenStackConfig } from './config.js';
 import { hasStatus, isUncertain } from './errors.js';
+import { makeOnce } from './make-once.js';
 import { imageName, PROPERTIES } from './names.js';
 import type { Session } from './session.js';
 
 const ACTIVE_MS = 10 * 60_000;
 const TRIES = 3;
-/** One without content is an upload under way, until it is this old. */
-const ORPHAN_MS = 2 * 60 * 60_000;
 
 const imageSchema = z.looseObject({
   id: z.string(),
   name: z.string().nullish(),
   status: z.string(),
-  created_at: z.string().optional(),
   os_hash_algo: z.string().nullish(),
   os_hash_value: z.string().nullish(),
 });
@@ -70,15 +68,13 @@ export class Images {
     };
   }
 
-  /** Removes what no machine needs, and uploads that broke off long ago. Gives their ids. */
+  /** Removes what no machine needs, and uploads that broke off. Gives their ids. */
   async collect(owner: Owner, inUse: ReadonlySet<string>): Promise<string[]> {
     const gone: string[] = [];
     for (const image of await this.#list({ [PROPERTIES.owner]: owner })) {
-      const age = this.parts.clock.now() - Date.parse(image.created_at ?? '');
-      const young = image.status !== 'active' && age < ORPHAN_MS;
       const held = this.#held.has(String(image[PROPERTIES.disk]));
       // The filter is one that a service may not know; what is not ours stays.
-      if (image[PROPERTIES.owner] !== owner || inUse.has(image.id) || young || held) continue;
+      if (image[PROPERTIES.owner] !== owner || inUse.has(image.id) || held) continue;
       if (await this.#delete(image.id)) gone.push(image.id);
     }
     return gone;
@@ -108,7 +104,7 @@ export class Images {
   }
 
   async #create(disk: RawDisk, { name, owner }: { name: string; owner: Owner }, signal: AbortSignal): Promise<string> {
-    const { session, config } = this.parts;
+    const { session, config, clock } = this.parts;
     const json = {
       ...{ name, disk_format: config.image_format, container_format: 'bare', visibility: 'private' },
       ...{ hw_disk_bus: 'virtio', hw_vif_model: 'virtio', hw_firmware_type: 'bios', os_type: 'linux' },
@@ -118,14 +114,12 @@ export class Images {
       ...{ [PROPERTIES.owner]: owner, [PROPERTIES.disk]: disk.digest },
       min_disk: await gigabytesOf(disk),
     };
-    try {
-      return (await session.ask({ service: 'image', method: 'POST', path: '/images', json, signal }, imageSchema)).id;
-    } catch (err) {
-      if (!isUncertain(err)) throw err;
-      const [made] = (await this.#named(name, signal)).filter(({ status }) => status === 'queued');
-      if (!made) throw err;
-      return made.id;
-    }
+    const order = { service: 'image', method: 'POST', path: '/images', json, signal } as const;
+    return makeOnce({
+      ...{ clock, signal },
+      order: async () => (await session.ask(order, imageSchema)).id,
+      find: async () => (await this.#named(name, signal)).find(({ status }) => status === 'queued')?.id,
+    });
   }
 
   /** Checks by Glance's own sum that it has what was sent. */

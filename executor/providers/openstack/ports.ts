@@ -3,7 +3,8 @@ import type { Clock } from '../../../core/clock.js';
 import { UnikError } from '../../../core/errors.js';
 import type { Key, Owner } from '../../model.js';
 import type { OpenStackConfig } from './config.js';
-import { hasStatus, isUncertain } from './errors.js';
+import { hasStatus } from './errors.js';
+import { makeOnce } from './make-once.js';
 import { describedAs, nameOf } from './names.js';
 import type { Session } from './session.js';
 
@@ -12,13 +13,9 @@ const portSchema = z.object({
   name: z.string(),
   device_id: z.string().nullish(),
   description: z.string().nullish(),
-  created_at: z.string().optional(),
   fixed_ips: z.array(z.object({ ip_address: z.string() })),
 });
 const namedSchema = z.object({ id: z.string(), name: z.string() });
-
-/** A port without a server may be one whose server is being ordered, until it is this old. */
-const ORPHAN_MS = 15 * 60_000;
 
 /** A machine's place in the network: its address is known before it is ordered. */
 export interface Port {
@@ -47,30 +44,23 @@ export class Ports {
       },
     };
     const order = { service: 'network', method: 'POST', path: '/ports', json, signal } as const;
-    try {
-      return asPort((await this.parts.session.ask(order, z.object({ port: portSchema }))).port);
-    } catch (err) {
-      // The answer may be lost and the port be there.
-      const [made] = isUncertain(err) ? await this.named(name) : [];
-      if (!made) throw err;
-      return made;
-    }
+    const { session, clock } = this.parts;
+    return makeOnce({
+      ...{ clock, signal },
+      order: async () => asPort((await session.ask(order, z.object({ port: portSchema }))).port),
+      find: async () => (await this.named(name))[0],
+    });
   }
 
   async remove(of: { key: Key; owner: Owner }): Promise<void> {
     for (const { id } of await this.named(nameOf(of))) await this.#delete(id);
   }
 
-  /** Removes ports of no server, but for those of `starting`. Gives their names. */
+  /** Removes ports of no server, but for those named. Gives their names. */
   async collect(owner: Owner, keep: ReadonlySet<string>): Promise<string[]> {
-    const now = this.parts.clock.now();
     const description = describedAs(owner);
     const idle = (await this.#list({ description })).filter(
-      (port) =>
-        port.description === description &&
-        !port.device_id &&
-        !keep.has(port.name) &&
-        !(now - Date.parse(port.created_at ?? '') < ORPHAN_MS),
+      (port) => port.description === description && !port.device_id && !keep.has(port.name),
     );
     for (const { id } of idle) await this.#delete(id);
     return idle.map(({ name }) => name);

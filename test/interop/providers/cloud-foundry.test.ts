@@ -8,6 +8,7 @@ import { Platform } from '../../support/cf/platform.js';
 import { openPusher, type Pusher } from '../../support/cf/pusher.js';
 import { aws } from '../../support/elsewhere/aws.js';
 import type { Elsewhere, ElsewhereRow } from '../../support/elsewhere/elsewhere.js';
+import { openstack } from '../../support/elsewhere/openstack.js';
 import { virtualbox } from '../../support/elsewhere/virtualbox.js';
 import { vsphere } from '../../support/elsewhere/vsphere.js';
 import { whyNoPeerNet } from '../../support/peer-net.js';
@@ -17,7 +18,7 @@ import { root, until } from '../../support/unik.js';
 
 jest.setTimeout(300_000);
 
-const ROWS: readonly ElsewhereRow[] = [aws, vsphere, virtualbox];
+const ROWS: readonly ElsewhereRow[] = [aws, vsphere, virtualbox, openstack];
 
 for (const row of ROWS) {
   describePeer(`Cloud Foundry on ${row.provider}`, row.peers, () => {

@@ -12,7 +12,7 @@ import { RealHalf } from './real.js';
 import { unauthorized, type Call, type Reply } from './wire.js';
 
 /**
- * What one call meets. `throttle`: 429, come again in a second. `busy`: 503, likewise. `error`: 500. `drop`: carried out,
+ * What one call meets. `throttle`: 429, come again in a second. `busy`: 503, come again now, as a date. `error`: 500. `drop`: carried out,
  * and the answer lost. `cut`: the connection ends before anything is done. `forbidden`: 403.
  */
 export type Fault = 'throttle' | 'busy' | 'error' | 'drop' | 'cut' | 'forbidden' | { delay_ms: number } | undefined;
@@ -67,6 +67,16 @@ export class OpenStackPeer {
       ...[...this.nova.servers.values()].map(({ name }) => `server ${name}`),
       ...[...this.neutron.ports.values()].map(({ name }) => `port ${name}`),
     ];
+  }
+
+  /** Images as well, of the double. */
+  all(): string[] {
+    return [...this.left(), ...[...this.glance.images.values()].map(({ name }) => `image ${name}`)];
+  }
+
+  /** Ids of the servers that run. */
+  living(): string[] {
+    return [...this.nova.servers.values()].flatMap(({ id, machine }) => (machine ? [id] : []));
   }
 
   async close(): Promise<void> {
@@ -152,7 +162,8 @@ function refusalOf(fault: Fault): Reply | undefined {
       body: { overLimit: { code: 429, message: 'This request was rate-limited.' } },
     };
   }
-  if (fault === 'busy') return { status: 503, headers: { 'retry-after': '1' }, body: '<html><body>503</body></html>' };
+  if (fault === 'busy')
+    return { status: 503, headers: { 'retry-after': new Date().toUTCString() }, body: '<html><body>503</body></html>' };
   if (fault === 'error')
     return { status: 500, body: { computeFault: { code: 500, message: 'Unexpected API Error.' } } };
   if (fault === 'forbidden') {

@@ -1,0 +1,2 @@
+process.env['UNIK_LEAK_OPERATIONS'] ??= '200';
+await import('../providers/openstack-faults.test.js');
