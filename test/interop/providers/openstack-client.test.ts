@@ -56,7 +56,7 @@ for (const real of [false, true]) {
       const script = join(import.meta.dirname, '../../support/openstack/client.py');
       const env = { OS_CLIENT_CONFIG_FILE: config.credentials_file };
       said = JSON.parse((await execa(python, [script, tagOf(OWNER)], { env })).stdout) as Said;
-    }, 300_000);
+    }, 600_000);
     afterAll(async () => {
       provider.close();
       await cloud.close();
@@ -79,7 +79,7 @@ for (const real of [false, true]) {
           .map(({ addr }) => addr),
       ).toEqual([handle.address]);
       expect([imageId, imageStatus, format, algorithm]).toEqual([image, 'active', 'qcow2', 'sha512']);
-      expect(properties).toMatchObject({ unik_owner: OWNER, hw_disk_bus: 'virtio', os_shutdown_timeout: '0' });
+      expect(properties).toMatchObject({ unik_owner: OWNER });
       expect(more).toMatchObject({
         ...{ networks: ['apps'], groups: ['let-the-cell-in'], subnets: [true], instances: 10, zones: ['nova'] },
         flavors: expect.arrayContaining([['m1.tiny', 512, 1, 1]]),

@@ -15,6 +15,7 @@ const ADMIN = 'password-of-the-operator-of-a-test';
 export class RealHalf implements Identity, ImageSource {
   readonly #children: ChildProcess[] = [];
   readonly #ports = { identity: 0, image: 0 };
+  readonly #known = new Map<string, { who: Who; until: number }>();
   #admin = '';
 
   private constructor(private readonly dir: string) {}
@@ -32,7 +33,16 @@ export class RealHalf implements Identity, ImageSource {
     return half;
   }
 
+  /** As the filter before real services does, it believes what it heard a moment ago. */
   async check(token: string): Promise<Who | undefined> {
+    const known = this.#known.get(token);
+    if (known && known.until > Date.now()) return known.who;
+    const who = await this.#ask(token);
+    if (who) this.#known.set(token, { who, until: Date.now() + 60_000 });
+    return who;
+  }
+
+  async #ask(token: string): Promise<Who | undefined> {
     const answer = await this.#keystone('GET', '/auth/tokens', undefined, { 'x-subject-token': token });
     if (answer.status !== 200) return undefined;
     const { token: facts } = (await answer.json()) as {
