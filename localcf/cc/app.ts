@@ -21,6 +21,7 @@ import { quotaJobs, quotaRoutes } from './resources/quotas.js';
 import { revisionRoutes } from './resources/revisions.js';
 import { roleJobs, roleRoutes } from './resources/roles.js';
 import { rootRoutes } from './resources/root.js';
+import { routeSharingRoutes } from './resources/route-sharing.js';
 import { routeJobs, routeRoutes } from './resources/routes.js';
 import { securityGroupJobs, securityGroupRoutes } from './resources/security-groups.js';
 import { serviceBindingRoutes } from './resources/service-bindings.js';
@@ -37,7 +38,7 @@ export function ccRoutes(cc: Cc): Route[] {
     ...[buildpackRoutes, domainRoutes, featureFlagRoutes, envGroupRoutes, isolationSegmentRoutes],
     ...[securityGroupRoutes, serviceInstanceRoutes, serviceBindingRoutes, serviceCatalogueRoutes, auditEventRoutes],
     ...[appRoutes, appPartRoutes, processRoutes, packageRoutes, buildRoutes, dropletRoutes, routeRoutes, taskRoutes],
-    ...[manifestRoutes, deploymentRoutes, revisionRoutes],
+    ...[routeSharingRoutes, manifestRoutes, deploymentRoutes, revisionRoutes],
   ].flatMap((routes) => routes(cc));
 }
 

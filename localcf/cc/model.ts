@@ -256,6 +256,8 @@ export interface Domain extends Base {
 
 export interface Route extends Base {
   space_guid: string;
+  /** Spaces whose apps it may lead to besides; absent: none. */
+  shared_space_guids?: string[];
   domain_guid: string;
   host: string;
   path: string;

@@ -134,6 +134,12 @@ export interface DestinationOrder {
   protocol: Destination['protocol'];
 }
 
+/** Its own space first, then those that it is shared with. */
+export const spacesOf = ({ space_guid, shared_space_guids = [] }: Route): string[] => [
+  space_guid,
+  ...shared_space_guids,
+];
+
 /** A destination that is there already stays as it is. */
 export function mapRoute(
   cc: Pick<Cc, 'store'>,
@@ -144,7 +150,7 @@ export function mapRoute(
 ): Destination {
   const { store } = cc;
   const { app, process_type, port, weight, protocol } = order;
-  if (app.space_guid !== route.space_guid) {
+  if (!spacesOf(route).includes(app.space_guid)) {
     throw invalid('Routes cannot be mapped to destinations in different spaces');
   }
   const same = store.destination.find(

@@ -1,7 +1,15 @@
 import { z } from 'zod';
-import { createRoute, findRoute, mapRoute, servesOrg, unmapRoute, type DestinationOrder } from '../actions/routes.js';
+import {
+  createRoute,
+  findRoute,
+  mapRoute,
+  servesOrg,
+  spacesOf,
+  unmapRoute,
+  type DestinationOrder,
+} from '../actions/routes.js';
 import type { Cc } from '../cc.js';
-import { invalid } from '../errors.js';
+import { cfError, invalid } from '../errors.js';
 import { audit } from '../events.js';
 import {
   created,
@@ -108,7 +116,7 @@ export function routeRoutes(cc: Cc): HttpRoute[] {
       hosts: byText((row) => row.host),
       paths: byText((row) => row.path),
       ports: by((row) => row.port),
-      space_guids: by((row) => row.space_guid),
+      space_guids: byAny(spacesOf),
       domain_guids: by((row) => row.domain_guid),
       organization_guids: by((row) => store.space.get(row.space_guid)?.org_guid),
       app_guids: byAny((row) => destinationsOf(row).map(({ app_guid }) => app_guid)),
@@ -116,10 +124,15 @@ export function routeRoutes(cc: Cc): HttpRoute[] {
     },
     ...{ include, present },
   };
-  const read = (call: Call, need: 'see' | 'operate' = 'see'): Route => {
+  const read = (call: Call, need: 'see' | 'map' | 'operate' = 'see'): Route => {
     const row = found(store.route.get(call.params['guid'] ?? ''), 'Route');
-    if (need === 'see') call.access.space(row.space_guid, 'Route');
-    else call.access.toOperate(row.space_guid, 'Route');
+    const seen = spacesOf(row).find((guid) => call.access.seesSpace(guid)) ?? row.space_guid;
+    call.access.space(seen, 'Route');
+    if (need === 'see') return row;
+    // A space that it is shared with may lead it to its own apps, and no more.
+    const at = need === 'map' ? spacesOf(row).find((guid) => call.access.operatesIn(guid)) : row.space_guid;
+    if (at === undefined || !call.access.operatesIn(at)) throw cfError('NotAuthorized');
+    call.access.toOperate(at, 'Route');
     return row;
   };
   const orders = (call: Call, route: Route): DestinationOrder[] =>
@@ -145,7 +158,7 @@ export function routeRoutes(cc: Cc): HttpRoute[] {
     get('/v3/routes', (call) =>
       list(
         call,
-        store.route.filter((one) => call.access.seesSpace(one.space_guid)),
+        store.route.filter((one) => spacesOf(one).some((guid) => call.access.seesSpace(guid))),
         shape,
       ),
     ),
@@ -208,7 +221,7 @@ export function routeRoutes(cc: Cc): HttpRoute[] {
     }),
     get('/v3/routes/:guid/destinations', (call) => presentDestinations(read(call))),
     post('/v3/routes/:guid/destinations', (call) => {
-      const row = read(call, 'operate');
+      const row = read(call, 'map');
       const wanted = orders(call, row);
       if (wanted.some(({ weight }) => weight !== null))
         throw invalid('Destinations cannot be inserted when there are weighted destinations already configured.');

@@ -289,6 +289,57 @@ describe('roles', () => {
   });
 });
 
+describe('a route that is shared', () => {
+  test('is seen and mapped by the other space, changed by its own, and goes over with its owner', async () => {
+    const [mine, theirs] = [await makeOrg('sharers'), await makeOrg('guests')];
+    const [owner, guest] = [await makeUser('owner'), await makeUser('guest')];
+    await give(owner.guid, 'organization_user', { organization: to(mine.org) });
+    await give(guest.guid, 'organization_user', { organization: to(theirs.org) });
+    await give(owner.guid, 'space_developer', { space: to(mine.space) });
+    await give(guest.guid, 'space_developer', { space: to(theirs.space) });
+    const [domain] = (await call('GET', '/v3/domains?names=apps.localhost', admin)).body['resources'] as Json[];
+    const made = (name: string, token: string, space: string) =>
+      call('POST', '/v3/apps', token, { name, relationships: { space: to(space) } });
+    const app = guidOf(await made('visitor', guest.token, theirs.space));
+    const relationships = { space: to(mine.space), domain: to(String(domain?.['guid'])) };
+    const route = `/v3/routes/${guidOf(await call('POST', '/v3/routes', owner.token, { host: 'both', relationships }))}`;
+    const share = (token: string) =>
+      call('POST', `${route}/relationships/shared_spaces`, token, { data: [{ guid: theirs.space }] });
+    const map = () => call('POST', `${route}/destinations`, guest.token, { destinations: [{ app: { guid: app } }] });
+
+    expect((await call('GET', route, guest.token)).status).toBe(404);
+    expect((await map()).status).toBe(404);
+    expect(await share(owner.token)).toMatchObject({
+      status: 403,
+      body: { errors: [{ title: 'CF-FeatureDisabled' }] },
+    });
+    await call('PATCH', '/v3/feature_flags/route_sharing', admin, { enabled: true });
+    // A space that one may not write to.
+    expect((await share(owner.token)).status).toBe(422);
+    expect(await share(admin)).toMatchObject({ status: 200, body: { data: [{ guid: theirs.space }] } });
+
+    expect((await call('GET', route, guest.token)).status).toBe(200);
+    const seen = await call('GET', `/v3/routes?space_guids=${theirs.space}`, guest.token);
+    expect(seen.body['resources']).toMatchObject([{ host: 'both' }]);
+    expect(await map()).toMatchObject({ status: 200, body: { destinations: [{ app: { guid: app } }] } });
+    expect((await call('DELETE', route, guest.token)).status).toBe(403);
+    expect((await call('PATCH', route, guest.token, { metadata: { labels: { a: 'b' } } })).status).toBe(403);
+
+    expect((await call('DELETE', `${route}/relationships/shared_spaces/${theirs.space}`, admin)).status).toBe(204);
+    expect((await call('GET', `${route}/destinations`, owner.token)).body['destinations']).toEqual([]);
+    expect((await call('GET', route, guest.token)).status).toBe(404);
+
+    const moved = await call('PATCH', `${route}/relationships/space`, admin, to(theirs.space));
+    expect(moved).toMatchObject({ status: 200, body: to(theirs.space) });
+    expect((await call('GET', route, owner.token)).body).toMatchObject({
+      relationships: { space: to(theirs.space) },
+    });
+    expect((await call('DELETE', route, owner.token)).status).toBe(403);
+    expect((await call('DELETE', route, guest.token)).status).toBe(202);
+    await call('PATCH', '/v3/feature_flags/route_sharing', admin, { enabled: false });
+  });
+});
+
 describe('stacks', () => {
   const standard = async (): Promise<unknown[]> =>
     ((await call('GET', '/v3/stacks?default=true', admin)).body['resources'] as Json[]).map(({ name }) => name);
@@ -362,7 +413,7 @@ describe('lists and bodies', () => {
 describe('the machine', () => {
   test('secrets are their owner’s alone', async () => {
     const mode = async (name: string): Promise<number> => (await stat(join(home, 'cf', name))).mode & 0o777;
-    for (const name of ['admin.json', 'uaa-key.json', 'signing.key', 'certificates/platform.key'])
+    for (const name of ['admin.json', 'uaa-key.json', 'signing.key', 'nats-password', 'certificates/platform.key'])
       expect([name, await mode(name)]).toEqual([name, 0o600]);
     expect(await mode('')).toBe(0o700);
   });

@@ -53,9 +53,10 @@ for (const program of ['cf', 'cf9']) {
 
     test.each([...PLATFORM, ...APPS].map((row, at): [number, string, Row] => [at + 1, row.line, row]))(
       '%i: cf %s',
-      async (_at, _line, { line, code = 0, says, never }) => {
-        const words = wordsOf(line.replace(/\{([A-Z]+)\}/g, (_all, name: string) => places[name] ?? ''));
-        const ran = await cf.run(words, { cwd: join(tmp, 'app', '..') });
+      async (_at, _line, { line, typed = '', code = 0, says, never }) => {
+        const filled = (text: string): string =>
+          text.replace(/\{([A-Z]+)\}/g, (_all, name: string) => places[name] ?? '');
+        const ran = await cf.run(wordsOf(filled(line)), { cwd: join(tmp, 'app', '..'), input: filled(typed) });
         expect({ output: ran.output, code: ran.code }).toEqual({
           output: says ? expect.stringMatching(says) : expect.any(String),
           code,

@@ -20,13 +20,19 @@ export class CfCli {
     private readonly env: Readonly<Record<string, string>> = {},
   ) {}
 
-  /** Ends with whatever status the command has; after `timeout_ms` it is killed, and its status is 124. */
-  run(args: readonly string[], options: { cwd?: string; timeout_ms?: number } = {}): Promise<CfResult> {
+  /**
+   * Ends with whatever status the command has; after `timeout_ms` it is killed, and its status is 124. `input`: what is
+   * typed where it asks.
+   */
+  run(args: readonly string[], options: { cwd?: string; timeout_ms?: number; input?: string } = {}): Promise<CfResult> {
     const child = spawn(this.program, args, {
       cwd: options.cwd ?? this.home,
       env: { ...process.env, CF_HOME: this.home, CF_COLOR: 'false', LANG: 'C.UTF-8', ...this.env },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['pipe', 'pipe', 'pipe'],
     });
+    // It may end without having read all of it.
+    child.stdin.on('error', () => undefined);
+    child.stdin.end(options.input ?? '');
     const result = { code: 124, stdout: '', stderr: '', output: '' };
     const take = (stream: 'stdout' | 'stderr') => (data: Buffer) => {
       result[stream] += data.toString();
