@@ -147,7 +147,10 @@ async function report(): Promise<void> {
   const wanted = process.env['UNIK_BENCH_APPS']?.split(',') ?? apps.map(([name]) => name);
   const result: GuestReport = { runs, accelerator: await machines.accelerator(), kernels: {}, apps: {} };
   for (const kernel of await machines.kernels.list()) {
-    result.kernels[kernel.guest] = { digest: kernel.digest, code_bytes: await guestCode(kernel) };
+    result.kernels[kernel.guest] = {
+      digest: kernel.digest,
+      code_bytes: await guestCode(kernel, machines.sources.get(kernel.id)),
+    };
   }
   if (withRunc) result.kernels['container'] = { code_bytes: hostKernelCode() };
   for (const [name, app] of apps.filter(([each]) => wanted.includes(each))) {

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { libraryClosure } from '../../executor/images/closure.js';
 import type { StoredKernel } from '../../executor/kernels/catalogue.js';
@@ -16,7 +16,7 @@ const ET_REL = 1;
  * may be executed. Throws for what is no ELF file.
  */
 export function codeBytes(elf: Buffer): number {
-  if (elf.length < 64 || elf.readUInt32BE(0) !== ELF_MAGIC) throw new Error('not an ELF file');
+  if (!isElf(elf)) throw new Error('not an ELF file');
   const read = elf[4] === 2 ? tables64 : tables32;
   const { sections, segments } = read(elf);
   const inSections = sum(sections.filter(({ flags }) => (flags & SHF_EXECINSTR) !== 0));
@@ -30,16 +30,29 @@ export function programCode(path: string): number {
   return [...files].reduce((total, file) => total + codeBytes(readFileSync(file)), 0);
 }
 
-/** A kernel of the catalogue: for Linux with the modules that its machines load, and our init. */
-export async function guestCode({ guest, dir, files }: StoredKernel): Promise<number> {
+/**
+ * A kernel of the catalogue: for Linux with the modules that its machines load, and our init. `source`: what it was imported
+ * from, where a kernel that is packed in its own way may lie as an ELF file as well. Undefined: nowhere unpacked.
+ */
+export async function guestCode({ guest, dir, files }: StoredKernel, source?: string): Promise<number | undefined> {
   const image = readFileSync(join(dir, files.kernel));
-  const kernel = image.readUInt32BE(0) === ELF_MAGIC ? image : unpackKernel(image);
-  if (kernel === undefined) throw new Error(`${files.kernel} cannot be unpacked here`);
-  if (guest !== 'linux') return codeBytes(kernel);
+  const kernel = isElf(image) ? image : (unpackKernel(image) ?? elfIn(source));
+  if (guest !== 'linux' || kernel === undefined) return kernel && codeBytes(kernel);
   const [release = ''] = readdirSync('.assets/kernel').filter((name) => !name.startsWith('.'));
   const { modules } = await readLinuxSource(join('.assets/kernel', release));
   const init = readFileSync('.assets/guest/init');
   return [kernel, init, ...modules.map(({ data }) => data)].reduce((total, elf) => total + codeBytes(elf), 0);
+}
+
+function elfIn(source: string | undefined): Buffer | undefined {
+  if (source === undefined || !statSync(source).isDirectory()) return undefined;
+  return readdirSync(source)
+    .map((name) => readFileSync(join(source, name)))
+    .find(isElf);
+}
+
+function isElf(bytes: Buffer): boolean {
+  return bytes.length >= 64 && bytes.readUInt32BE(0) === ELF_MAGIC;
 }
 
 /** The kernel that this host runs: its own code, and its modules with their data. Undefined where only root may see it. */

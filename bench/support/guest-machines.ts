@@ -27,6 +27,8 @@ export interface Measured {
 export class GuestMachines {
   readonly store: ImageStore;
   readonly kernels: KernelCatalogue;
+  /** What kernels were imported from, by id. */
+  readonly sources = new Map<string, string>();
   readonly #home: string;
   readonly #provider: QemuProvider;
   readonly #executor: ReturnType<typeof createExecutor>;
@@ -51,8 +53,11 @@ export class GuestMachines {
     const found: GuestName[] = ['linux'];
     for (const guest of ['unikraft', 'nanos', 'osv'] as const) {
       const names = folder === undefined ? [] : await readdir(join(folder, guest)).catch(() => []);
-      for (const name of names)
-        await this.kernels.importGuest(join(folder ?? '', guest, name), { guest, arch: 'x86_64' });
+      for (const name of names) {
+        const path = join(folder ?? '', guest, name);
+        const { id } = await this.kernels.importGuest(path, { guest, arch: 'x86_64' });
+        this.sources.set(id, path);
+      }
       if (names.length > 0) found.push(guest);
     }
     return found;
