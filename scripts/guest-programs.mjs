@@ -10,17 +10,20 @@ import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const START = join(root, 'executor/guests/unikraft/launch/start.S');
-/** Folder of the sources, file of the text, name of what it exports; where they start is shared. */
+/** Folder of the sources, file of the text, name of what it exports. */
 const PROGRAMS = {
   launcher: ['executor/guests/unikraft/launch', 'executor/guests/unikraft/launch-code.ts', 'LAUNCHER'],
   static: ['stager/toolchains/static-server', 'stager/toolchains/static-server-code.ts', 'STATIC_SERVER'],
+  settle: ['executor/guests/osv/settle', 'executor/guests/osv/settle-code.ts', 'SETTLE'],
 };
 const FLAGS = [
   ...['-std=gnu11', '-Os', '-Wall', '-Wextra', '-Werror', '-Wno-implicit-fallthrough', '-ffreestanding'],
   ...['-fno-stack-protector', '-fno-asynchronous-unwind-tables', '-fcf-protection=none', '-fvisibility=hidden'],
-  ...['-mgeneral-regs-only', '-fPIE', '-static-pie', '-nostdlib', '-s'],
-  ...['-Wl,--no-dynamic-linker', '-Wl,-z,norelro', '-Wl,-z,noseparate-code', '-Wl,--build-id=none'],
+  ...['-mgeneral-regs-only', '-nostdlib', '-s', '-Wl,-z,norelro', '-Wl,-z,noseparate-code', '-Wl,--build-id=none'],
 ];
+/** Started by a kernel; those that the kernel links to itself are another kind. */
+const PROGRAM = ['-fPIE', '-static-pie', '-Wl,--no-dynamic-linker', START];
+const LINKED = ['-fPIC', '-shared'];
 
 /**
  * A program's bytes.
@@ -31,7 +34,10 @@ export function compileProgram(name) {
   const dir = mkdtempSync(join(tmpdir(), 'unik-program-'));
   try {
     const files = readdirSync(sources).filter((file) => /\.[cS]$/.test(file) && file !== 'start.S');
-    execFileSync('gcc', [...FLAGS, START, ...files.sort(), '-o', join(dir, name)], { cwd: sources, stdio: 'inherit' });
+    execFileSync('gcc', [...FLAGS, ...(name === 'settle' ? LINKED : PROGRAM), ...files.sort(), '-o', join(dir, name)], {
+      cwd: sources,
+      stdio: 'inherit',
+    });
     return readFileSync(join(dir, name));
   } finally {
     rmSync(dir, { recursive: true, force: true });

@@ -4,7 +4,6 @@ import { hasCode, UnikError } from '../../core/errors.js';
 import { guestNamed } from '../guests/index.js';
 import { isMultiboot } from '../guests/multiboot/header.js';
 import { diskHead } from '../guests/nanos/head.js';
-import { START as OSV_ROOT_AT } from '../guests/osv/index.js';
 import type { Arch, GuestName } from '../model.js';
 import type { KernelEntry } from './kernel.js';
 
@@ -64,27 +63,13 @@ const READERS: Partial<Record<GuestName, Reader>> = {
       ]),
     };
   },
-  osv: async (files) => {
-    const version = /\bv0\.\d+\.\d+(?:-\d+-g[0-9a-f]+)?/;
-    // The start of a disk says more to the kernel than QEMU can, so where there is one it is what boots.
-    if ([...files.values()].some(isDiskStart)) {
-      const loader = only(files, 'its loader (loader.img)', (_name, bytes) => isDiskStart(bytes));
-      if (loader.length > OSV_ROOT_AT)
-        throw invalid(`the loader has ${loader.length} bytes; there is room for ${OSV_ROOT_AT}`);
-      return {
-        ...{ boot: 'bios', overhead_mb: 64, version },
-        files: { kernel: 'kernel', head: 'kernel' },
-        contents: new Map([['kernel', loader]]),
-      };
-    }
-    return {
-      ...{ boot: 'pvh', overhead_mb: 64, version },
-      files: { kernel: 'kernel' },
-      contents: new Map([
-        ['kernel', only(files, 'a kernel (an ELF file)', (name, bytes) => isElf64(bytes) && !/\.so(\.|$)/.test(name))],
-      ]),
-    };
-  },
+  osv: async (files) => ({
+    ...{ boot: 'pvh', overhead_mb: 64, version: /\bv0\.\d+\.\d+(?:-\d+-g[0-9a-f]+)?/ },
+    files: { kernel: 'kernel' },
+    contents: new Map([
+      ['kernel', only(files, 'a kernel (an ELF file)', (name, bytes) => isElf64(bytes) && !/\.so(\.|$)/.test(name))],
+    ]),
+  }),
 };
 
 /** Reads a kernel file, or a folder with one and what belongs to it. Throws kernel_invalid, source_missing. */
@@ -142,10 +127,6 @@ function only(files: ReadonlyMap<string, Buffer>, what: string, is: (name: strin
 
 function isElf64(bytes: Buffer): boolean {
   return bytes.length >= 64 && bytes.readUInt32BE(0) === 0x7f454c46 && bytes[4] === 2 && bytes.readUInt16LE(18) === 62;
-}
-
-function isDiskStart(bytes: Buffer): boolean {
-  return bytes.length > 65_536 && !isElf64(bytes) && bytes.readUInt16LE(510) === 0xaa55;
 }
 
 function invalid(message: string): UnikError {

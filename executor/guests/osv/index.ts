@@ -1,22 +1,18 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { UnikError } from '../../../core/errors.js';
 import { mbr } from '../../images/mbr.js';
 import { writeRofs } from '../../images/rofs/write.js';
 import type { InstanceConfig } from '../../model.js';
-import type { Image } from '../../images/image.js';
-import type { BootPlan, Guest } from '../guest.js';
+import type { Guest } from '../guest.js';
 import { ONE_PROGRAM } from '../one-program.js';
 import { commandLine } from './command-line.js';
+import { encodeSettings, SETTINGS_AT, SETTINGS_BYTES, SETTLE_PATH, settleProgram } from './settle.js';
 
-export const OSV_ABI = 'osv-rofs-1';
+export const OSV_ABI = 'osv-rofs-2';
 
 const SECTOR = 512;
-/** Where the root's partition starts. */
-export const START = 4 * 1024 * 1024;
-/** Before it the boot sector's code; behind it the command line, then the packed kernel. */
-const CODE_BYTES = 446;
-const KERNEL_AT = 128 * SECTOR;
+/** Where the root's partition starts; before it lies what the instance is told. */
+const START = 2 * 1024 * 1024;
 const PARTITION = { index: 2, active: false, type: 0x83, start: START / SECTOR };
 
 /** What the kernel mounts; the second partition of the first disk is the root. */
@@ -29,7 +25,7 @@ const FSTAB = [
   '',
 ].join('\n');
 
-/** OSv: a Linux program on a read-only root; everything it is told stands in its command line. */
+/** OSv: a Linux program on a read-only root; a program of ours sets its variables, which lie on the disk before it. */
 export const osv: Guest = {
   name: 'osv',
   abi: OSV_ABI,
@@ -37,7 +33,7 @@ export const osv: Guest = {
     ...ONE_PROGRAM,
     ...{ signals: false, exitStatus: false, stderrApart: false, files: true, writes: 'none', maxCpus: 16 },
     unsupported: [...ONE_PROGRAM.unsupported, 'capget', 'capset'],
-    environmentBytes: 32_000,
+    environmentBytes: SETTINGS_BYTES - 6,
     devices: {
       network: ['virtio-net', 'vmxnet3', 'ena', 'xen-net'],
       disk: ['virtio-blk', 'virtio-scsi', 'nvme', 'ahci', 'ide', 'pvscsi', 'xen-blk'],
@@ -50,21 +46,24 @@ export const osv: Guest = {
     file: 'root.rofs',
     prepare: (tree) => {
       tree.file('/etc/fstab', FSTAB);
+      tree.file(SETTLE_PATH, settleProgram(), 0o755);
       for (const folder of ['/dev', '/proc', '/sys', '/tmp', '/data']) tree.folder(folder);
     },
     write: (tree, path, signal) => writeRofs(tree, path, { head, signal }),
   },
   plan(image, kernel) {
-    const root = join(image.dir, image.root.file);
-    const { head } = kernel.files;
+    const path = join(image.dir, image.root.file);
     return {
       guest: 'osv',
       arch: image.arch,
+      kernel: join(kernel.dir, kernel.files.kernel),
       cmdline: '',
-      ...(head === undefined
-        ? byKernel(root, join(kernel.dir, kernel.files.kernel))
-        : byDisk(image, root, join(kernel.dir, head))),
+      disks: [{ source: { kind: 'overlay', path, bytes: image.root.bytes }, readonly: false }],
       channels: { kind: 'serial' },
+      configure: (config) => ({
+        cmdline: commandLine(noFiles(config)),
+        patches: [{ disk: 0, offset: SETTINGS_AT, content: encodeSettings(config.env) }],
+      }),
       endSigns: [
         { pattern: '(Failed to load object: .*)', reason: 'boot_failed', message: '$1' },
         { pattern: '(Could not mount rofs.*)', reason: 'boot_failed', message: '$1' },
@@ -81,36 +80,6 @@ export const osv: Guest = {
     };
   },
 };
-
-type Start = Pick<BootPlan, 'kernel' | 'disks' | 'configure'>;
-
-/** QEMU loads the kernel itself, which is fast and leaves room for little. */
-function byKernel(path: string, kernel: string): Start {
-  return {
-    kernel,
-    disks: [{ source: { kind: 'file', path }, readonly: true }],
-    configure: (config) => ({ cmdline: commandLine(noFiles(config), 'pvh') }),
-  };
-}
-
-/** The disk starts with the kernel's own loader, and the command line lies behind its first sector. */
-function byDisk({ root }: Image, path: string, loader: string): Start {
-  return {
-    disks: [{ source: { kind: 'overlay', path, bytes: root.bytes }, readonly: false }],
-    configure: (config) => {
-      const content = readFileSync(loader);
-      const line = Buffer.alloc(KERNEL_AT / 2 - SECTOR);
-      line.write(commandLine(noFiles(config), 'bios'));
-      return {
-        patches: [
-          { disk: 0, offset: 0, content: content.subarray(0, CODE_BYTES) },
-          { disk: 0, offset: SECTOR, content: line },
-          { disk: 0, offset: KERNEL_AT, content: content.subarray(KERNEL_AT) },
-        ],
-      };
-    },
-  };
-}
 
 function head(bytes: number): Buffer {
   return Buffer.concat([mbr([{ ...PARTITION, sectors: bytes / SECTOR }]), Buffer.alloc(START - SECTOR)]);

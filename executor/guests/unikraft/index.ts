@@ -26,7 +26,9 @@ export const unikraft: Guest = {
     // No drivers for any other card: the application then says that it listens, and nothing arrives.
     devices: { network: ['virtio-net'], disk: [] },
   },
-  kernelLines: /^(\[ *\d+\.\d+\] |en\d+: |Powered by |Unikraft |SeaBIOS|Booting from)/,
+  // The network's lines start with the two letters of a name that it may lack.
+  kernelLines:
+    /^(\[ *\d+\.\d+\] |(en| {2}|\0\0)\d+: (Added|Removed|Link is|Interface is|Set IPv)|en\d+: |Powered by |Unikraft |SeaBIOS|Booting from)/,
   // The archive as it was loaded, and the files unpacked from it.
   rootMemoryMb: (bytes) => Math.ceil((bytes * 2) / MB),
   root: {

@@ -67,7 +67,7 @@ export function qemuArgs(input: QemuArgsInput): string[] {
     ...(input.boot.channels.kind === 'virtio-serial' ? channels() : []),
     ...(input.boot.channels.kind === 'firmware' ? firmware() : []),
     ...exitPort(input.boot.exitPort),
-    ...input.boot.disks.flatMap(disk),
+    ...input.boot.disks.flatMap((each, index) => disk(each, index, input.boot.kernel === false)),
     ...network(input.net),
     ...(input.boot.noEntropy ? [] : ['-device', 'virtio-rng-pci']),
     ...qmp(FILES.commands),
@@ -147,11 +147,13 @@ function fileChardev(id: string, path: string): string[] {
   return ['-chardev', `file,id=${id},path=${path},append=on`];
 }
 
-function disk(disk: BootPlan['disks'][number], index: number): string[] {
+function disk(disk: BootPlan['disks'][number], index: number, isBooted: boolean): string[] {
   const id = `d${index}`;
   if (disk.source.kind === 'overlay') {
     const drive = `if=none,id=${id},file=${FILES.overlay(index)},format=qcow2,cache=unsafe,discard=unmap,backing.file.locking=off`;
-    return ['-drive', drive, '-device', `virtio-blk-pci,drive=${id},num-queues=1,bootindex=${index}`];
+    // A kernel beside it is what the firmware starts first.
+    const order = isBooted ? `,bootindex=${index}` : '';
+    return ['-drive', drive, '-device', `virtio-blk-pci,drive=${id},num-queues=1${order}`];
   }
   const common = `if=none,id=${id},file=${FILES.scratch(index)},format=raw`;
   // A shared root is never written, so its lock only gets in the way; scratch is thrown away, so it need not be flushed.

@@ -3,6 +3,7 @@ import { kernelLine, word } from '../../../executor/guests/unikraft/command-line
 import { encodeConfig, launcher } from '../../../executor/guests/unikraft/launcher.js';
 import { guests } from '../../../executor/guests/index.js';
 import { commandLine as osvLine } from '../../../executor/guests/osv/command-line.js';
+import { encodeSettings } from '../../../executor/guests/osv/settle.js';
 import { rumpConfig } from '../../../executor/guests/rumprun/config.js';
 import { fillTemplate } from '../../../executor/guests/solo5/template.js';
 import { GUESTS, PROVIDERS, type InstanceConfig } from '../../../executor/model.js';
@@ -131,21 +132,22 @@ describe('nanos', () => {
 });
 
 describe('osv', () => {
-  test('everything stands in the command line, whatever it holds; more than fits is refused', async () => {
-    expect(osvLine(config({ env: { A: '1', J: '[1,2]' } }))).toBe(
-      '--rootfs=rofs --ip=eth0,10.201.0.2,255.255.255.252 --defaultgw=10.201.0.1 --nameserver=1.1.1.1 --env=A=1 --env=J=[1,2] --env=UNIK_ARGUMENT_1=a\\ b --env=UNIK_ARGUMENT_2=$x --cwd=/home /app $UNIK_ARGUMENT_1 $UNIK_ARGUMENT_2',
+  test('the command line starts what sets the variables, then the application; what it cannot carry is refused', async () => {
+    expect(osvLine(config({ argv: ['/app', 'a b', 'say "\\"'] }))).toBe(
+      '--rootfs=rofs --ip=eth0,10.201.0.2,255.255.255.252 --defaultgw=10.201.0.1 --nameserver=1.1.1.1 --cwd=/home /.unik/settle.so; /app "a b" "say \\"\\\\\\""',
     );
-    expect(osvLine(config({ env: { A: 'b c', J: '{"a":"\\n"}' }, argv: ['/app'] }))).toMatch(
-      / --env=A=b\\ c --env=J=\{"a":"\\\\n"\} --cwd=/,
-    );
-    const long = { A: 'x'.repeat(20_000) };
-    expect(osvLine(config({ env: long }))).toHaveLength(20_000 + osvLine(config({ env: { A: '' } })).length);
-    const refusal = await failure(() => osvLine(config({ env: long }), 'pvh'));
-    expect(refusal.code).toBe('environment_too_large');
-    expect(refusal.message).toMatch(/takes 4095; with its loader.img imported it takes more/);
-    expect((await failure(() => osvLine(config({ env: { A: 'x'.repeat(70_000) } })))).code).toBe(
-      'environment_too_large',
-    );
+    for (const word of ['$x', 'größe', 'a\nb']) {
+      expect((await failure(() => osvLine(config({ argv: ['/app', word] })))).code).toBe('bad_request');
+    }
+    const long = await failure(() => osvLine(config({ argv: ['/app', 'x'.repeat(4_000)] })));
+    expect(long.code).toBe('environment_too_large');
+  });
+
+  test('variables lie on the disk, whatever they hold, and more than fits is refused', async () => {
+    const area = encodeSettings({ A: 'b c', J: '{"a":"\\n\u{1f389}"}' });
+    expect(area.toString('utf8', 0, 40)).toMatch(/^UNK1A=b c\0J=\{"a":"\\n\u{1f389}"\}\0\0/u);
+    expect(area).toHaveLength(512 * 1024);
+    expect((await failure(() => encodeSettings({ A: 'x'.repeat(600_000) }))).code).toBe('environment_too_large');
   });
 });
 
@@ -187,6 +189,7 @@ describe('rumprun', () => {
 describe('lines of one console', () => {
   test.each([
     ['unikraft', '[    0.104666] ERR:  [libvirtio_bus] x', true],
+    ['unikraft', '  1: Set IPv4 address 10.201.0.2 mask 255.255.255.252 gw 10.201.0.1', true],
     ['unikraft', 'listening on 8080', false],
     ['nanos', '[0.983089] en1: assigned 10.201.0.14', true],
     ['nanos', 'en1: assigned 10.0.2.15', true],
