@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import type { Clock } from '../../../core/clock.js';
 import { UnikError } from '../../../core/errors.js';
 import type { Key, Owner } from '../../model.js';
@@ -162,12 +163,12 @@ export class OpenStackDriver implements Driver {
   }
 }
 
-function userData(config: string): string {
-  const data = Buffer.from(config).toString('base64');
-  if (data.length <= USER_DATA_BYTES) return data;
-  const most = Math.floor((USER_DATA_BYTES / 4) * 3);
-  throw new UnikError(
-    'bad_request',
-    `environment and arguments take ${Buffer.byteLength(config)} bytes; OpenStack carries ${most}`,
-  );
+/** As it is where that is small enough, else compressed. Base64. Throws environment_too_large. Pure. */
+export function userData(config: string): string {
+  const plain = Buffer.from(config);
+  const most = Math.floor(USER_DATA_BYTES / 4) * 3;
+  const data = plain.length <= most ? plain : gzipSync(plain, { level: 9 });
+  if (data.length <= most) return data.toString('base64');
+  const sizes = `${plain.length} bytes, compressed ${data.length}; OpenStack carries ${most}`;
+  throw new UnikError('environment_too_large', `environment and arguments take ${sizes}`);
 }

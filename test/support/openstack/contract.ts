@@ -1,4 +1,4 @@
-import { afterAll, beforeAll } from '@jest/globals';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -87,4 +87,20 @@ export function openstackContract(name: string, real: boolean): void {
     },
     120_000,
   );
+
+  test('an environment larger than user data may be arrives, compressed', async () => {
+    const home = await mkdtemp(join(tmpdir(), 'unik-openstack-'));
+    const provider = createOpenStackProvider({ ...{ config, home, log: noLog, pace: PACE }, clock: systemClock });
+    try {
+      const spec = makeSpec(bench, 'exit3', { key: 'large', owner: 'contract/large' }, { mode: 'provider', ...open });
+      const large = { ...spec, config: { ...spec.config, env: { LARGE: 'as large as services are '.repeat(4_000) } } };
+      const handle = await provider.start(large, new AbortController().signal);
+      expect(await provider.exits(handle, new AbortController().signal)).toMatchObject({ reason: 'exited', code: 3 });
+      await provider.destroy(handle);
+      expect(peer.left()).toEqual([]);
+    } finally {
+      provider.close();
+      await rm(home, { recursive: true, force: true });
+    }
+  }, 240_000);
 }

@@ -10,6 +10,11 @@
 #include "host.h"
 
 char *file_read(const char *path) {
+  size_t length;
+  return file_read_bytes(path, &length);
+}
+
+char *file_read_bytes(const char *path, size_t *length_of) {
   int file = open(path, O_RDONLY | O_CLOEXEC);
   if (file < 0) return NULL;
   size_t room = 4096, length = 0;
@@ -24,6 +29,7 @@ char *file_read(const char *path) {
   }
   close(file);
   if (content) content[length] = '\0';
+  *length_of = length;
   return content;
 }
 

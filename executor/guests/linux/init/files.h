@@ -8,6 +8,8 @@
 
 /* The file's content, ended by a NUL, or NULL. Free with file_free. */
 char *file_read(const char *path);
+/* The same, and how long it is. */
+char *file_read_bytes(const char *path, size_t *length);
 void file_free(char *content);
 /* Writes to a file that exists, such as one in /proc. False, and errno, when it fails. */
 bool file_write(const char *path, const char *text);

@@ -26,19 +26,6 @@ void source_keep_initrd_file(void) {
   if (from_initrd) unlink("/unik/config.json");
 }
 
-/* Ours; cloud-init's NoCloud; OpenStack's config drive. */
-static char *from_seed(void) {
-  static const char *const files[] = {"/seed/unik.jsn", "/seed/user-data", "/seed/openstack/latest/user_data"};
-  char *text = NULL;
-  mkdir("/seed", 0700);
-  if (!disk_mount_seed("/seed", SEED_WAIT_S)) host_fail(126, "no disk named cidata, config-2 or unik-seed");
-  for (size_t i = 0; !text && i < sizeof files / sizeof *files; i++) text = file_read(files[i]);
-  umount("/seed");
-  rmdir("/seed");
-  if (!text) host_fail(126, "the seed disk holds no instance config");
-  return text;
-}
-
 /* Takes the bytes. */
 static char *unpacked(char *bytes, size_t length) {
   if (!gzip_is(bytes, length)) return bytes;
@@ -46,6 +33,22 @@ static char *unpacked(char *bytes, size_t length) {
   free(bytes);
   if (!text) host_fail(126, "the instance config is compressed, and damaged");
   return text;
+}
+
+/* Ours; cloud-init's NoCloud; OpenStack's config drive. */
+static char *from_seed(void) {
+  static const char *const files[] = {"/seed/unik.jsn", "/seed/user-data", "/seed/openstack/latest/user_data"};
+  char *text = NULL;
+  mkdir("/seed", 0700);
+  if (!disk_mount_seed("/seed", SEED_WAIT_S)) host_fail(126, "no disk named cidata, config-2 or unik-seed");
+  size_t tried = 0, length = 0;
+  while (!text && tried < sizeof files / sizeof *files) text = file_read_bytes(files[tried++], &length);
+  umount("/seed");
+  rmdir("/seed");
+  if (!text) host_fail(126, "the seed disk holds no instance config");
+  /* What lies on a config drive is at the metadata service too, which an application has no business to ask. */
+  if (tried == sizeof files / sizeof *files) net_block(METADATA);
+  return unpacked(text, length);
 }
 
 /* IMDSv2: a session token first, where the service knows of them. */
