@@ -52,7 +52,7 @@ export function openstackContract(name: string, real: boolean): void {
     net = await PeerNet.open();
     peer = await OpenStackPeer.open(net, join(bench.dir, 'openstack'), real);
     config = await cloudConfig(bench.dir, peer);
-  }, 300_000);
+  }, 600_000);
   afterAll(async () => {
     await peer.close();
     await net.close();
