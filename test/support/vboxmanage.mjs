@@ -6,7 +6,7 @@
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
-import { existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 const home = process.env.VBOX_STANDIN ?? '';
@@ -52,10 +52,7 @@ const TWO_WORDS = ['uart1', 'uartmode1'];
 const file = (name) => join(home, 'machines', `${name}.json`);
 const names = () => {
   try {
-    return execFileSync('ls', [join(home, 'machines')], { encoding: 'utf8' })
-      .split('\n')
-      .filter(Boolean)
-      .map((entry) => entry.slice(0, -5));
+    return readdirSync(join(home, 'machines')).map((entry) => entry.slice(0, -5));
   } catch {
     return [];
   }
