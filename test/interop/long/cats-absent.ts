@@ -5,6 +5,11 @@ export const ABSENT: readonly { spec: RegExp; reason: string }[] = [
     reason: 'the websocket firehose of Loggregator 1 (doppler), which foundations no longer offer: none here',
   },
   {
+    spec: /loggregator reverse log proxy/,
+    reason:
+      'a token that outlives `cf logout`: tokens are revocable here (UAA has it as an option). The stream itself is there',
+  },
+  {
     spec: /Encoding Does not corrupt/,
     reason: 'JSP pages in an unpacked WAR: the Java buildpack downloads a Tomcat for them, ours takes runnable jars',
   },
