@@ -12,7 +12,8 @@ import { buildImage } from './build.js';
 import { collect, daemonCommand, withClient, type HostOption } from './common.js';
 import { write } from './logs.js';
 
-type Flags = RunFlags & HostOption & { detach?: boolean; wait?: boolean; quiet?: boolean; json?: boolean };
+type Flags = RunFlags &
+  HostOption & { detach?: boolean; wait?: boolean; quiet?: boolean; arch?: string; json?: boolean };
 
 export function addRun(program: Command, shell: Shell): void {
   daemonCommand(program, 'run [image] [command...]', 'boot an image, or a folder (./app) that is built first')
@@ -41,13 +42,14 @@ export function addRun(program: Command, shell: Shell): void {
     .option('--no-healthcheck', 'it runs as soon as its process does')
     .option('--rm', 'remove the instance and its logs when it has ended')
     .option('--restart <policy>', 'no, on-failure[:N], always, unless-stopped')
-    .option('--network <mode>', 'tap, user, isolated or none')
+    .option('--network <mode>', 'tap, user, isolated, bridge or none')
     .option('--dns <address>', 'name server of the guest (repeat)', collect)
     .option('--provider <name>', 'where the machine runs; see `unik provider ls`')
     .option('--kernel <id>', 'kernel entry; default: the newest that fits')
     .option('--stop-timeout <time>', 'time between SIGTERM and power-off')
     .option('--hostname <name>', 'host name of the guest')
     .option('--process <type>', 'process type of the image, such as web or worker')
+    .option('--arch <name>', 'of a folder: the processor to build for, amd64 or arm64')
     .option('-w, --workdir <dir>', 'working folder of the application')
     .option('-l, --label <label>', 'NAME=VALUE (repeat)', collect)
     .action(async (image: string | undefined, command: string[], flags: Flags) => {
@@ -74,6 +76,7 @@ async function run(shell: Shell, client: Client, ref: string, command: string[],
       name,
       shell: false,
       quiet: flags.quiet ?? false,
+      arch: flags.arch,
     });
     order.image = name ?? digest;
   }

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdir, open, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, open, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createHash } from 'node:crypto';
 import type { Clock } from '../../../core/clock.js';
@@ -60,7 +60,9 @@ export class BootServer {
     for (const [name, content] of files) {
       const path = join(fresh, name);
       await mkdir(join(path, '..'), { recursive: true, mode: 0o755 });
-      await writeFile(path, content, { mode: 0o644 });
+      await writeFile(path, content);
+      // dnsmasq serves what everybody may read, and nothing else. Folders above keep everybody out.
+      await chmod(path, 0o644);
     }
     await mkdir(fresh, { recursive: true, mode: 0o755 });
     const old = `${target}.old`;

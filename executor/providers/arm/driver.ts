@@ -253,7 +253,11 @@ export class ArmDriver implements Driver {
     } catch (err) {
       log.warn({ err, board: board.id }, 'board.power-unknown');
     }
-    if (watch.times_off >= TIMES_OFF) return this.#end(claim);
+    if (watch.times_off >= TIMES_OFF) {
+      // Another board, where there is one, is the better place for what ran here.
+      await this.#claims.noteTrouble(board.id, 'its power went off while it ran');
+      return this.#end(claim);
+    }
     const there = { host: board.address, port: DOOR_PORT, timeout_ms: DOOR_MS };
     if (await takesConnection(there, new AbortController().signal)) watch.door_at = clock.now();
     watch.since ??= clock.now();
@@ -263,6 +267,7 @@ export class ArmDriver implements Driver {
     if (silent_ms < patience_s * 1000) return claim;
     log.warn({ board: board.id, silent_ms }, 'board.lost');
     await this.#cut(board);
+    await this.#claims.noteTrouble(board.id, `it was silent for ${Math.round(silent_ms / 1000)} s while it ran`);
     return this.#end(claim);
   }
 
