@@ -101,7 +101,8 @@ class ApiPusher implements Pusher {
     const staged = await this.#ended(`${app} is staged`, `/v3/builds/${build.guid}`, 'STAGING', 'STAGED');
     const droplet = (staged as Named & { droplet: Named }).droplet.guid;
     await this.#json('PATCH', `/v3/apps/${guid}/relationships/current_droplet`, { data: { guid: droplet } });
-    await this.#json('POST', `/v3/apps/${guid}/actions/start`);
+    // As `cf push` does: what runs is stopped first.
+    await this.#json('POST', `/v3/apps/${guid}/actions/restart`);
     await until(`${app} runs`, async () => ((await this.states(app)).includes('RUNNING') ? true : undefined), START_MS);
   }
 

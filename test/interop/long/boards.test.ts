@@ -98,13 +98,17 @@ const never = (): AbortSignal => new AbortController().signal;
     ]);
   });
 
-  test('a hook that refuses, and a board that asks for nothing, fail the start and leave nothing; the doctor names them', async () => {
+  test('a hook that refuses, and a board that asks for nothing, fail the start; the doctor names them, and nothing is left', async () => {
     await use('file', true, { load_timeout_s: 5 });
     boards.broken = true;
     expect(await failure(() => provider.start(spec('web', 'refused'), never()))).toMatchObject({
       code: 'machine_failed',
     });
     boards.broken = false;
+    // Whose power could not be cut either is not forgotten.
+    const [refused] = await provider.list(OWNER);
+    expect(refused?.key).toBe('refused');
+    if (refused) await provider.destroy(refused);
     const silent = await failure(() => provider.start(spec('web', 'silent'), AbortSignal.timeout(100_000)));
     expect(silent).toMatchObject({ code: 'machine_failed', message: expect.stringContaining('within 5 s') as unknown });
     expect([await provider.list(OWNER), boards.on]).toEqual([[], []]);
