@@ -3,7 +3,7 @@ import type { Access } from '../access.js';
 import type { Cc } from '../cc.js';
 import { invalid } from '../errors.js';
 import { created, del, found, get, jobReply, noContent, patch, post, type Call, type Route } from '../http.js';
-import { by, list } from '../list.js';
+import { by, byText, list } from '../list.js';
 import { mergeMetadata, metadataSchema } from '../metadata.js';
 import { noMetadata, type Domain } from '../model.js';
 import { resource, toMany, toOne } from '../present.js';
@@ -58,7 +58,7 @@ export function domainRoutes(cc: Cc): Route[] {
         call,
         store.domain.filter((row) => sees(call.access, row)),
         {
-          filters: { names: by(({ name }) => name), organization_guids: by(({ org_guid }) => org_guid) },
+          filters: { names: byText(({ name }) => name), organization_guids: by(({ org_guid }) => org_guid) },
           present,
         },
       ),

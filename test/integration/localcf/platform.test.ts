@@ -361,11 +361,13 @@ describe('stacks', () => {
 });
 
 describe('lists and bodies', () => {
-  test('hosts of routes are found in letters of either case', async () => {
+  test('hosts of routes and domains are found in letters of either case', async () => {
     const { space } = await makeOrg('routed');
     const domains = (await call('GET', '/v3/domains', admin)).body['resources'] as Json[];
     const relationships = { space: to(space), domain: to(String(domains[0]?.['guid'])) };
     await call('POST', '/v3/routes', admin, { host: 'Some-Host', path: '/Path', relationships });
+    const name = String(domains[0]?.['name']).toUpperCase();
+    expect((await call('GET', `/v3/domains?names=${name}`, admin)).body['resources']).toHaveLength(1);
     const { body } = await call('GET', '/v3/routes?hosts=SOME-host&paths=/path', admin);
     expect(body['resources']).toMatchObject([{ host: 'Some-Host' }]);
   });
