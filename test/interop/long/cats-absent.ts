@@ -2,7 +2,7 @@
 export const ABSENT: readonly { spec: RegExp; reason: string }[] = [
   {
     spec: /loggregator firehose data/,
-    reason: 'the websocket firehose of Loggregator 1 (doppler), which foundations no longer offer: none here',
+    reason: 'the websocket firehose of Loggregator 1 (a traffic controller, with doppler behind it): none here',
   },
   {
     spec: /loggregator reverse log proxy/,
