@@ -147,8 +147,9 @@ async function report(): Promise<void> {
   const apps = Object.entries(await makeApps(join(home, 'apps'), path));
   const wanted = process.env['UNIK_BENCH_APPS']?.split(',') ?? apps.map(([name]) => name);
   const result: GuestReport = { runs, accelerator: await machines.accelerator(), kernels: {}, apps: {} };
+  // Newest first, as machines take them.
   for (const kernel of await machines.kernels.list()) {
-    result.kernels[kernel.guest] = {
+    result.kernels[kernel.guest] ??= {
       digest: kernel.digest,
       code_bytes: await guestCode(kernel, machines.sources.get(kernel.id)),
     };
