@@ -127,6 +127,11 @@ export const ERRORS = {
     hint: 'Install the package that has this library, or link it statically.',
   },
   arch_mismatch: { owner: 'user', http: 422, hint: 'Build the program for the architecture of the machine.' },
+  runtime_missing: {
+    owner: 'user',
+    http: 422,
+    hint: 'Push it to another stack, or bring what needs no runtime: Go, static files, a program built for that processor.',
+  },
   toolchain_missing: { owner: 'operator', http: 422, hint: 'Install the named tool, or ship the app already built.' },
   toolchain_failed: { owner: 'user', http: 422, hint: 'The lines above come from the build tool and name the cause.' },
   disk_full: { owner: 'operator', http: 507, hint: 'Free space under $UNIK_HOME: `unik rmi`, `unik gc`.' },

@@ -10,60 +10,75 @@ import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const START = join(root, 'executor/guests/unikraft/launch/start.S');
-/** Folder of the sources, file of the text, name of what it exports. */
-const PROGRAMS = {
-  launcher: ['executor/guests/unikraft/launch', 'executor/guests/unikraft/launch-code.ts', 'LAUNCHER'],
-  static: ['stager/toolchains/static-server', 'stager/toolchains/static-server-code.ts', 'STATIC_SERVER'],
-  settle: ['executor/guests/osv/settle', 'executor/guests/osv/settle-code.ts', 'SETTLE'],
-};
 const FLAGS = [
   ...['-std=gnu11', '-Os', '-Wall', '-Wextra', '-Werror', '-Wno-implicit-fallthrough', '-ffreestanding'],
-  ...['-fno-stack-protector', '-fno-asynchronous-unwind-tables', '-fcf-protection=none', '-fvisibility=hidden'],
-  ...['-mgeneral-regs-only', '-nostdlib', '-s', '-Wl,-z,norelro', '-Wl,-z,noseparate-code', '-Wl,--build-id=none'],
+  ...['-fno-stack-protector', '-fno-asynchronous-unwind-tables', '-fvisibility=hidden', '-mgeneral-regs-only'],
+  ...['-nostdlib', '-s', '-Wl,-z,norelro', '-Wl,-z,noseparate-code', '-Wl,--build-id=none'],
 ];
+const X86 = ['-fcf-protection=none'];
 /** Started by a kernel; those that the kernel links to itself are another kind. */
-const PROGRAM = ['-fPIE', '-static-pie', '-Wl,--no-dynamic-linker', START];
+const PROGRAM = ['-fPIE', '-static-pie', '-Wl,--no-dynamic-linker'];
 const LINKED = ['-fPIC', '-shared'];
+const STATIC_SERVER = 'stager/toolchains/static-server';
+/** Folder of the sources, file of the text, name of what it exports, compiler and its flags. */
+const PROGRAMS = {
+  launcher: {
+    ...{ sources: 'executor/guests/unikraft/launch', text: 'executor/guests/unikraft/launch-code.ts' },
+    ...{ constant: 'LAUNCHER', compiler: 'gcc', flags: [...X86, ...PROGRAM, START] },
+  },
+  static: {
+    ...{ sources: STATIC_SERVER, text: `${STATIC_SERVER}-code.ts` },
+    ...{ constant: 'STATIC_SERVER', compiler: 'gcc', flags: [...X86, ...PROGRAM, START] },
+  },
+  'static-arm64': {
+    ...{ sources: STATIC_SERVER, text: `${STATIC_SERVER}-arm64-code.ts` },
+    ...{ constant: 'STATIC_SERVER_ARM64', compiler: 'aarch64-linux-gnu-gcc', flags: PROGRAM },
+  },
+  settle: {
+    ...{ sources: 'executor/guests/osv/settle', text: 'executor/guests/osv/settle-code.ts' },
+    ...{ constant: 'SETTLE', compiler: 'gcc', flags: [...X86, ...LINKED] },
+  },
+};
 
 /**
  * A program's bytes.
  * @param {keyof typeof PROGRAMS} name
  */
 export function compileProgram(name) {
-  const sources = join(root, PROGRAMS[name][0]);
+  const { sources, compiler, flags } = PROGRAMS[name];
+  const cwd = join(root, sources);
   const dir = mkdtempSync(join(tmpdir(), 'unik-program-'));
   try {
-    const files = readdirSync(sources).filter((file) => /\.[cS]$/.test(file) && file !== 'start.S');
-    execFileSync('gcc', [...FLAGS, ...(name === 'settle' ? LINKED : PROGRAM), ...files.sort(), '-o', join(dir, name)], {
-      cwd: sources,
-      stdio: 'inherit',
-    });
+    const files = readdirSync(cwd).filter((file) => /\.[cS]$/.test(file) && file !== 'start.S');
+    execFileSync(compiler, [...FLAGS, ...flags, ...files.sort(), '-o', join(dir, name)], { cwd, stdio: 'inherit' });
     return readFileSync(join(dir, name));
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
 }
 
-export function compilerVersion() {
-  return execFileSync('gcc', ['-dumpfullversion', '-dumpmachine'], { encoding: 'utf8' }).trim().replace('\n', ' ');
+/** @param {keyof typeof PROGRAMS} name */
+export function compilerVersion(name) {
+  const said = execFileSync(PROGRAMS[name].compiler, ['-dumpfullversion', '-dumpmachine'], { encoding: 'utf8' });
+  return said.trim().replace('\n', ' ');
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  for (const [name, [sources, output, constant]] of Object.entries(PROGRAMS)) {
+  for (const [name, { sources, text, constant }] of Object.entries(PROGRAMS)) {
     const lines =
       compileProgram(name)
         .toString('base64')
         .match(/.{1,110}/g) ?? [];
-    const text = [
+    const code = [
       `/** Made by \`scripts/guest-programs.mjs\` from \`${sources}\`: change that, not this. */`,
-      `export const ${constant}_COMPILER = '${compilerVersion()}';`,
+      `export const ${constant}_COMPILER = '${compilerVersion(name)}';`,
       '',
       `export const ${constant}_BASE64 = [`,
       ...lines.map((line) => `  '${line}',`),
       "].join('');",
       '',
     ].join('\n');
-    writeFileSync(join(root, output), text);
-    console.log(output);
+    writeFileSync(join(root, text), code);
+    console.log(text);
   }
 }

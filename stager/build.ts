@@ -12,6 +12,7 @@ import { readFolder } from '../executor/images/read-folder.js';
 import type { ImageStore, StoredImage } from '../executor/images/store.js';
 import { RootTree, VCAP } from '../executor/images/tree.js';
 import type { Arch } from '../executor/model.js';
+import { checkRuntime, hostArch } from './arch.js';
 import { buildContext, which } from './build-context.js';
 import { DEFAULT_IGNORE, ignoreRules } from './ignore.js';
 import { buildKernelImage, readyKernel } from './kernel-image.js';
@@ -75,7 +76,7 @@ export interface BuildOptions {
 /**
  * From an application's folder to an image in the store. The same folder gives the same digest.
  * Throws source_missing, source_empty, source_unreadable, language_unknown, procfile_invalid, command_needs_shell,
- * command_missing, program_missing, library_missing, arch_mismatch, toolchain_missing, toolchain_failed, disk_full,
+ * command_missing, program_missing, library_missing, arch_mismatch, runtime_missing, toolchain_missing, toolchain_failed, disk_full,
  * and what the suitability check refuses.
  */
 export async function buildImage(options: BuildOptions): Promise<StoredImage> {
@@ -123,6 +124,7 @@ async function prepareImage(
   progress(`Application: ${chosen.toolchain}, by ${chosen.why}`);
   const toolchain = TOOLCHAINS.find(({ name }) => name === chosen.toolchain);
   if (!toolchain) throw new UnikError('internal', `no toolchain ${chosen.toolchain}`);
+  checkRuntime(toolchain.runtime, arch);
   const placed = (path: string): string | undefined => (supplied ? placeOf(supplied, path) : undefined);
   const context = buildContext(
     { dir, source, scratch, arch, commands: chosen.commands, skip, placed, positionIndependent: needsPie, oneProcess },
@@ -285,12 +287,6 @@ async function checkSource(source: string): Promise<string> {
 }
 
 const LINUX: GuestChoice = { candidates: ['linux'], asked: false, why: 'it runs any Linux program' };
-
-export function hostArch(): Arch {
-  if (process.arch === 'x64') return 'x86_64';
-  if (process.arch === 'arm64') return 'aarch64';
-  throw new UnikError('arch_mismatch', `images for this processor (${process.arch}) cannot be built`);
-}
 
 function megabytes(bytes: number): string {
   return bytes < 1_000_000 ? `${(bytes / 1000).toFixed(0)} kB` : `${(bytes / 1_000_000).toFixed(1)} MB`;

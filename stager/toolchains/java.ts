@@ -18,6 +18,7 @@ const OPTIONS = ['-XX:MaxRAMPercentage=70', '-XX:+UseSerialGC', '-XX:TieredStopA
 /** Java: a runnable jar, and a runtime of the modules that it needs. */
 export const javaToolchain: Toolchain = {
   name: 'java',
+  runtime: 'Java',
   programs: ['java'],
   detect: (source) => jarsIn(source)[0],
 

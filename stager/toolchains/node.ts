@@ -14,6 +14,7 @@ const LOCKS = ['package-lock.json', 'npm-shrinkwrap.json'];
 /** Node.js: the application, its modules, and the `node` of this host. */
 export const nodeToolchain: Toolchain = {
   name: 'node',
+  runtime: 'Node.js',
   programs: ['node', 'nodejs', 'npm', 'npx', 'yarn', 'pnpm'],
   // A package.json without anything to start belongs to a static site's tools.
   detect: (source) => {

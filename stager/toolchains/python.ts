@@ -38,6 +38,7 @@ print(json.dumps({
 /** Python 3: the interpreter of this host, its standard library, and the requirements vendored beside the application. */
 export const pythonToolchain: Toolchain = {
   name: 'python',
+  runtime: 'Python 3',
   programs: ['python', 'python3', 'gunicorn', 'uvicorn', 'flask', 'waitress-serve', 'hypercorn', 'daphne', 'celery'],
   detect: (source) => MARKS.find((name) => source.kind(name) === 'file'),
 

@@ -37,6 +37,7 @@ print JSON.generate({
 /** Ruby: the interpreter of this host, its standard library, and the gems that the Gemfile names. */
 export const rubyToolchain: Toolchain = {
   name: 'ruby',
+  runtime: 'Ruby',
   programs: ['ruby', 'bundle', 'bundler', 'rackup', 'rake', 'rails', 'puma', 'thin', 'unicorn', 'sidekiq'],
   detect: (source) => (source.kind('Gemfile') === 'file' ? 'Gemfile' : undefined),
 

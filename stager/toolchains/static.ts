@@ -1,11 +1,17 @@
 import { UnikError } from '../../core/errors.js';
 import { addHostFileAt } from '../../executor/images/host-files.js';
+import type { ImageFinding } from '../../executor/images/image.js';
+import type { Arch } from '../../executor/model.js';
+import { hostArch } from '../arch.js';
+import { STATIC_SERVER_ARM64_BASE64 } from './static-server-arm64-code.js';
 import { STATIC_SERVER_BASE64 } from './static-server-code.js';
+import type { SourceTree } from '../source.js';
 import type { Built, Toolchain } from './toolchain.js';
 
 const SERVER = '/usr/bin/busybox';
 const CONFIG = '/etc/httpd.conf';
 const OWN_SERVER = '/usr/bin/unik-static';
+const OWN_SERVERS: Record<Arch, string> = { x86_64: STATIC_SERVER_BASE64, aarch64: STATIC_SERVER_ARM64_BASE64 };
 
 /**
  * A folder of files behind busybox httpd: one small static program that Debian keeps, that needs 2 MB of memory,
@@ -16,12 +22,14 @@ export const staticToolchain: Toolchain = {
   programs: ['httpd'],
   detect: (source) => ['Staticfile', 'index.html'].find((name) => source.kind(name) === 'file'),
 
-  async build({ source, which, progress, oneProcess }) {
+  async build({ source, which, progress, oneProcess, arch }) {
     const folder = rootOf(source.read('Staticfile') ?? '') ?? '.';
     if (source.kind(folder) !== 'folder') {
       throw new UnikError('program_missing', `the Staticfile names the folder ${folder}, which does not exist`);
     }
-    if (oneProcess) return byOneProcess(folder, progress);
+    if (oneProcess || arch !== hostArch()) {
+      return { ...byOwnServer(folder, arch, progress), findings: notRun(source, folder) };
+    }
     const busybox = which('busybox');
     if (busybox === undefined) {
       throw new UnikError('toolchain_missing', 'static files are served by busybox httpd: install busybox-static');
@@ -43,8 +51,11 @@ export const staticToolchain: Toolchain = {
   },
 };
 
-/** busybox starts a process for each request; where there is only one, our own small server answers them in turn. */
-function byOneProcess(folder: string, progress: (line: string) => void): Built {
+/**
+ * busybox starts a process for each request, and this host's is for its own processor: where there is one process, and for
+ * another processor, our own small server answers requests in turn.
+ */
+function byOwnServer(folder: string, arch: Arch, progress: (line: string) => void): Built {
   progress(`Static files in ${folder === '.' ? 'the folder itself' : folder}, served by our server of one process`);
   return {
     commands: { web: `unik-static '${folder.replaceAll("'", "'\\''")}' "$PORT"` },
@@ -52,8 +63,21 @@ function byOneProcess(folder: string, progress: (line: string) => void): Built {
     elf: [],
     env: {},
     ignore: ['/Staticfile'],
-    add: async (tree) => tree.file(OWN_SERVER, Buffer.from(STATIC_SERVER_BASE64, 'base64'), 0o755),
+    add: async (tree) => tree.file(OWN_SERVER, Buffer.from(OWN_SERVERS[arch], 'base64'), 0o755),
   };
+}
+
+/** busybox makes pages by programs of `cgi-bin`; a server of one process gives the programs themselves. */
+function notRun(source: SourceTree, folder: string): ImageFinding[] {
+  if (source.kind(`${folder}/cgi-bin`) !== 'folder') return [];
+  return [
+    {
+      level: 'warning',
+      code: 'cgi_unsupported',
+      message: 'programs in cgi-bin are not run here: their text is served',
+      remedy: 'Use UNIK_GUEST=linux on a stack of the processor of the stager, or make the pages beforehand.',
+    },
+  ];
 }
 
 /** `root: FOLDER` of a Staticfile, as the Cloud Foundry buildpack knows it. */

@@ -10,6 +10,8 @@ export interface Toolchain {
   readonly name: ToolchainName;
   /** Names of programs in a command that only this toolchain can mean. */
   readonly programs: readonly string[];
+  /** What it takes from this host to run the application: there it is for this host's processor alone. */
+  readonly runtime?: string;
   /** What in the application speaks for this toolchain, such as `package.json`; undefined when nothing does. */
   detect(source: SourceTree): string | undefined;
   /** Throws toolchain_missing, toolchain_failed, command_missing. */

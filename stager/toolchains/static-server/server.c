@@ -2,10 +2,12 @@
  * A web server for a folder of files: one process, no thread, no C library, so that it runs on every guest. `server ROOT
  * PORT`. It answers GET and HEAD, one request a connection, and says each on its output.
  */
-#include "../../../executor/guests/unikraft/launch/calls.h"
+#ifdef __aarch64__
+#include "aarch64.h"
+#else
+#include "x86_64.h"
+#endif
 
-enum { SYS_fstat = 5, SYS_poll = 7, SYS_socket = 41, SYS_bind = 49, SYS_listen = 50, SYS_setsockopt = 54 };
-enum { SYS_accept4 = 288, SYS_clock_gettime = 228, SYS_rt_sigaction = 13, SYS_lseek = 8, SYS_fcntl = 72 };
 enum { POLLIN = 1, POLLOUT = 4, NONBLOCK = 04000, MAX = 200, IN = 4096, OUT = 16384, PATIENCE = 30 };
 enum { EAGAIN = 11, S_IFMT = 0170000, S_IFDIR = 0040000, S_IFREG = 0100000 };
 
@@ -153,18 +155,18 @@ static void serve(struct connection *c) {
         refuse(c, status = "405 Method Not Allowed");
     } else if (!path_of(target, path, sizeof path)) {
         refuse(c, status = "400 Bad Request");
-    } else if ((c->file = (int)call3(SYS_open, (long)path, 0, 0)) < 0 || call3(SYS_fstat, c->file, (long)facts, 0) < 0) {
+    } else if ((c->file = (int)open_to_read(path)) < 0 || call3(SYS_fstat, c->file, (long)facts, 0) < 0) {
         refuse(c, status = "404 Not Found");
-    } else if (((uint32_t)facts[3] & S_IFMT) == S_IFDIR) {
+    } else if (((uint32_t)facts[STAT_MODE] & S_IFMT) == S_IFDIR) {
         char place[IN];
         int at = put(place, 0, IN - 1, target);
         put(place, at, IN, "/");
         answer(c, status = "301 Moved Permanently", "text/plain", 0, place);
-    } else if (((uint32_t)facts[3] & S_IFMT) != S_IFREG) {
+    } else if (((uint32_t)facts[STAT_MODE] & S_IFMT) != S_IFREG) {
         refuse(c, status = "404 Not Found");
     } else {
-        answer(c, status, type_of(path), (long)facts[6], 0);
-        c->left = isHead ? 0 : (long)facts[6];
+        answer(c, status, type_of(path), (long)facts[STAT_SIZE], 0);
+        c->left = isHead ? 0 : (long)facts[STAT_SIZE];
     }
     say(method, target, status);
 }
@@ -256,7 +258,7 @@ void launch(const uint64_t *stack) {
             waits[count++] = (struct pollfd){all[i].fd, all[i].size > 0 ? POLLOUT : POLLIN, 0};
         }
         if (count == MAX + 1) waits[0].fd = -1;
-        if (call3(SYS_poll, (long)waits, count, 5000) <= 0) continue;
+        if (wait_for(waits, count, 5) <= 0) continue;
         for (int i = 1; i < count; i++)
             if (waits[i].revents) all[of[i]].size > 0 ? tell(&all[of[i]]) : hear(&all[of[i]]);
         if (waits[0].revents) welcome(listener);

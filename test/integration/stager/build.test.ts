@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { readElf } from '../../../executor/images/elf.js';
 import { ImageStore, type StoredImage } from '../../../executor/images/store.js';
 import { buildImage, type BuildOptions } from '../../../stager/build.js';
 import { failure } from '../../support/failure.js';
@@ -15,6 +16,9 @@ beforeAll(() => {
   store = new ImageStore(join(work, 'images'));
 });
 afterAll(() => fs.rmSync(work, { recursive: true, force: true }));
+
+/** The processor that this host does not have. */
+const other = process.arch === 'arm64' ? 'x86_64' : 'aarch64';
 
 let count = 0;
 /** A new application folder with these files; a text that starts with `#!` or ELF's magic is executable. */
@@ -88,6 +92,18 @@ describe('each kind of application', () => {
     },
     240_000,
   );
+
+  test('static files for another processor, served by a program for that one', async () => {
+    const image = await build(appOf({ 'index.html': 'hello', 'cgi-bin/x.cgi': '#!/bin/sh' }), { arch: other });
+    expect(image).toMatchObject({
+      arch: other,
+      processes: { web: { argv: ['/usr/bin/unik-static', '.', '${PORT}'] } },
+    });
+    expect(image.findings.map(({ level, code }) => [level, code])).toEqual([['warning', 'cgi_unsupported']]);
+    const root = unpack(image);
+    expect(readElf(join(root, 'usr/bin/unik-static'))).toMatchObject({ arch: other });
+    expect(fs.readdirSync(join(root, 'usr/bin'))).not.toContain('busybox');
+  });
 
   test('a static program brings nothing but itself', async () => {
     if (!has('musl-gcc')) {
@@ -201,6 +217,21 @@ describe('bad input', () => {
       expect(refusal.code).toBe('toolchain_missing');
       expect(refusal.message).toContain(tool);
     }
+  });
+
+  test.each([
+    ['Node.js', { 'server.js': '1' }],
+    ['Python 3', { 'app.py': '1' }],
+    ['Ruby', { Gemfile: '' }],
+    ['Java', { 'a.jar': 'x' }],
+  ])('%s for another processor, before anything is built', async (runtime, files) => {
+    const said: string[] = [];
+    const source = appOf(files);
+    const refusal = await failure(() => build(source, { arch: other, progress: (line) => said.push(line) }));
+    expect(refusal.code).toBe('runtime_missing');
+    expect(refusal.message).toContain(`needs ${runtime} for ${other}`);
+    expect(refusal.hint).toMatch(/another stack/);
+    expect(said).toHaveLength(1);
   });
 
   test('a build that is cancelled leaves nothing', async () => {
