@@ -12,6 +12,7 @@ import { rootTree } from '../../stager/sandbox/rootfs.js';
 import type { SandboxNetwork } from '../../stager/sandbox/sandbox.js';
 import { createStager, type Stager } from '../../stager/staging/stage.js';
 import { Trees } from '../../stager/staging/trees.js';
+import { placeEnv } from '../convert/env.js';
 import type { CellConfig } from './config.js';
 
 type StagingConfig = NonNullable<CellConfig['staging']>;
@@ -31,7 +32,12 @@ export interface StagerParts {
 
 /** The stager of a cell; `close` when all tasks have ended. */
 export async function makeStager(
-  { home, identities, network }: Pick<CellConfig, 'home' | 'identities' | 'network'>,
+  {
+    home,
+    identities,
+    network,
+    external_address,
+  }: Pick<CellConfig, 'home' | 'identities' | 'network' | 'external_address'>,
   staging: StagingConfig,
   { fetcher, kernels, clock, log }: StagerParts,
 ): Promise<{ stager: Stager; close: () => Promise<void> }> {
@@ -51,7 +57,12 @@ export async function makeStager(
   const stager = createStager({
     ...{ folder, sandbox, trees, fetcher, uploader, clock, log },
     network: networkOf(staging, network.deny),
-    env: { PATH: staging.path, LANG: 'C.UTF-8', UNIK_KERNELS: abisOf(kernels), ...staging.env },
+    env: {
+      // The sandbox is no place of its own: nothing reaches it but by this cell, and no port leads to it.
+      ...Object.fromEntries(placeEnv({ address: external_address, instance_address: external_address, ports: [] })),
+      ...{ PATH: staging.path, LANG: 'C.UTF-8', UNIK_KERNELS: abisOf(kernels) },
+      ...staging.env,
+    },
     ...{ output_bytes: staging.output_mb * 2 ** 20, wall_ms: staging.timeout },
   });
   return { stager, close: () => uploader.close() };

@@ -42,10 +42,12 @@ export function containerEnv(
  * The whole environment of a program whose place is known: that of its order, then addresses and ports (executor
  * `run_step.go`). Ports are those of `net`, in its order.
  */
-export function instanceEnv(
-  { launch }: Pick<RunOrder, 'launch'>,
-  { address, instance_address, ports }: NetInfo,
-): Record<string, string> {
+export function instanceEnv({ launch }: Pick<RunOrder, 'launch'>, net: NetInfo): Record<string, string> {
+  return Object.fromEntries([...launch.env, ...placeEnv(net)]);
+}
+
+/** Where a program is: addresses and ports. */
+export function placeEnv({ address, instance_address, ports }: NetInfo): Env {
   const [first] = ports;
   const place: Env = [
     ['CF_INSTANCE_IP', address],
@@ -60,7 +62,7 @@ export function instanceEnv(
     ...(host_port === 0 ? {} : { external: host_port }),
     internal: container_port,
   }));
-  return Object.fromEntries([...launch.env, ...place, ['CF_INSTANCE_PORTS', JSON.stringify(table)]]);
+  return [...place, ['CF_INSTANCE_PORTS', JSON.stringify(table)]];
 }
 
 /** What Cloud Foundry's launcher adds (buildpackapplifecycle `env/env.go`): a unikernel has none, so we do. */

@@ -53,11 +53,12 @@ export function manifestRoutes(cc: Cc): Route[] {
       if (twice) throw invalid(`For application '${twice.name}': Name must be unique within the manifest`);
       const { guid, name, email, client_id } = call.caller;
       // Apps are there before the answer: the CLI looks for them at once.
-      const job = store.change((tx) => {
-        for (const part of parts) naming(part.name, () => skeleton(cc, tx, call.caller, space, part));
+      const { job, made } = store.change((tx) => {
+        const made = parts.map((part) => naming(part.name, () => skeleton(cc, tx, call.caller, space, part)));
         const input: Input = { parts, caller: { guid, name, email, client_id } };
-        return cc.jobs.enqueue('space.apply_manifest', space.guid, input, tx);
+        return { job: cc.jobs.enqueue('space.apply_manifest', space.guid, input, tx), made };
       });
+      for (const app of made) if (app) cc.diego.say(app, `Created app with guid ${app.guid}`);
       await cc.jobs.ended(job, 2_000);
       return jobReply(cc, job);
     }),
@@ -77,7 +78,7 @@ export function manifestRoutes(cc: Cc): Route[] {
     caller: Caller,
     space: Space,
     part: AppPart,
-  ): void {
+  ): App | undefined {
     const known = appNamed(space, part.name);
     const type = part.lifecycle ?? 'buildpack';
     if (known) {
@@ -87,10 +88,10 @@ export function manifestRoutes(cc: Cc): Route[] {
       if (known.lifecycle.type === 'docker' && part.buildpacks !== undefined) {
         throw invalid('Buildpacks cannot be configured for a docker lifecycle app.');
       }
-      return;
+      return undefined;
     }
     refuseTaken(store, part.name, space.guid);
-    createApp(of, tx, caller, {
+    return createApp(of, tx, caller, {
       ...{ name: part.name, space },
       lifecycle:
         type === 'docker'

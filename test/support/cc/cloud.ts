@@ -121,6 +121,18 @@ export class Cloud {
     return (await this.ok('GET', path))['resources'] as Json[];
   }
 
+  /** Lines of this source that log-cache has of an app, oldest first. */
+  async said(app: string, source: string): Promise<string[]> {
+    const { log_cache } = (await this.ok('GET', '/'))['links'] as Record<string, { href: string }>;
+    const reply = await fetch(`${log_cache?.href ?? ''}/api/v1/read/${app}?envelope_types=LOG&limit=1000`, {
+      headers: { authorization: `bearer ${this.#token}` },
+    });
+    const { envelopes } = (await reply.json()) as { envelopes: { batch: { tags: Json; log: { payload: string } }[] } };
+    return envelopes.batch
+      .filter(({ tags }) => tags['source_type'] === source)
+      .map(({ log }) => Buffer.from(log.payload, 'base64').toString());
+  }
+
   /** Follows the Location of a job to its end; gives its errors. */
   async job({ headers }: Answer): Promise<unknown> {
     const url = new URL(headers.get('location') ?? '');

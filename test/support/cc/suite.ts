@@ -28,6 +28,8 @@ export function cloudSuite(name: string, open: () => Promise<Cloud>): void {
 
     test('from bits to instances that run, and away without a trace', async () => {
       const app = await pushed('shop', `${QUIET}\nenv: {COLOUR: green}\nmemory: 64M`);
+      const told = await cloud.said(app, 'API');
+      expect(told.slice(0, 2)).toEqual([`Created app with guid ${app}`, `Applied manifest to app with guid ${app}`]);
       await cloud.ok('POST', `/v3/apps/${app}/actions/start`);
       await cloud.running(app, 1);
       expect(await cloud.ok('GET', `/v3/apps/${app}/droplets/current`)).toMatchObject({

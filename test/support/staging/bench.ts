@@ -32,7 +32,7 @@ export class StagingBench {
     const fetcher = createFetcher({ folder: join(home, 'fetch'), max_bytes: 1e9, ...deps });
     const { stager, close } = await makeStager(
       {
-        home,
+        ...{ home, external_address: '192.0.2.7' },
         identities: { tls: files, bbs: files, locket: files, loggregator: files, nats: files },
         network: { mode: 'none', deny: [], dns: [], guest_subnet: '10.201.0.0/16', link_subnet: '10.202.0.0/16' },
       },

@@ -71,6 +71,17 @@ test('what the builder makes is uploaded, its result read, its lines told as the
   expect(origin.uploads.map(({ bytes }) => bytes.toString()).sort()).toEqual(['cache\n', 'hello']);
 }, 60_000);
 
+test('a builder is told where it runs, and that no port leads to it', async () => {
+  await stage(`env | grep ^CF_INSTANCE | sort; ${GOOD}`);
+  expect(bench.lines.filter((line) => line.includes('CF_INSTANCE'))).toEqual([
+    'STG out CF_INSTANCE_ADDR=',
+    'STG out CF_INSTANCE_INTERNAL_IP=192.0.2.7',
+    'STG out CF_INSTANCE_IP=192.0.2.7',
+    'STG out CF_INSTANCE_PORT=',
+    'STG out CF_INSTANCE_PORTS=[]',
+  ]);
+}, 60_000);
+
 describe('a failure', () => {
   test.each<[why: string, script: string, over: Partial<StagingOptions>, reason: string]>([
     ['of detection', 'exit 222', {}, 'STG: Exited with status 222'],
