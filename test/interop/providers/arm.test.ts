@@ -121,4 +121,12 @@ const PIN = 1 << 4;
     await pusher.delete('toaster');
     await on(0);
   });
+
+  test('what needs a runtime for arm64 is refused when it is staged, and no board is touched', async () => {
+    const before = boards.calls.length;
+    const push = pusher.push('node', 'unik-arm', join(root, 'test/fixtures/apps/node-bare'));
+    await expect(push).rejects.toThrow(/needs Node\.js for aarch64.*runtime_missing/s);
+    expect(boards.calls.slice(before)).toEqual([]);
+    await pusher.delete('node');
+  });
 });

@@ -4,6 +4,8 @@ import type { ProviderName } from '../../../executor/model.js';
 export interface Elsewhere {
   /** `provider_options` of a cell that uses it: of the provider's own name. */
   options: Record<string, unknown>;
+  /** What else its cell is told. */
+  cell?: { memory_mb: number; containers: number };
   /** Machines that run there now, by the peer's names. */
   living(): Promise<string[]> | string[];
   /** The provider ends one, whatever we want. */
@@ -20,6 +22,10 @@ export interface ElsewhereRow {
   provider: ProviderName;
   /** Programs it needs (test/support/peers.ts). */
   peers: readonly string[];
+  /** Why it cannot be had on this host, beside that. */
+  lacks?(): string | undefined;
+  /** What is pushed where `samples/hello` cannot run: what its page and its log say. */
+  app?: { folder: string; page: RegExp; said: RegExp };
   /** `dir`: an empty folder for it. */
   open(dir: string): Promise<Elsewhere>;
 }
