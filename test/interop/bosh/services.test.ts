@@ -150,8 +150,11 @@ if (!root) process.stderr.write('skipped: jobs beside the cell: a VM of BOSH nee
         await until('an answer', async () => ((await status()) === 200 ? true : undefined));
         await monit.ask('stop', job);
         await until('its end', async () => ((await status()) === 0 && pid() === '' ? true : undefined));
-        // It stays stopped: what is stopped is not watched.
-        expect(await monit.ask('summary', job)).toMatch(/Not monitored/i);
+        // It stays stopped: what is stopped is not watched. Monit tells so after its next look.
+        await until('its watch ends', async () =>
+          /Not monitored/i.test(await monit.ask('summary', job)) ? true : undefined,
+        );
+        expect(await status()).toBe(0);
       } finally {
         await monit.stop();
       }
