@@ -148,7 +148,7 @@ export function foreignParts(root, log, arch) {
 }
 
 /** apt's options for another processor's packages, with lists of their own: this machine's settings stay as they are. */
-function foreignApt(arch, work, log) {
+export function foreignApt(arch, work, log) {
   const lists = join(work, 'lists');
   for (const dir of ['partial', 'cache/archives/partial']) mkdirSync(join(lists, dir), { recursive: true });
   for (const dir of ['', 'partial', 'cache', 'cache/archives', 'cache/archives/partial'])

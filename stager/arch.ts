@@ -15,12 +15,3 @@ export function hostArch(): Arch {
   if (process.arch === 'arm64') return 'aarch64';
   throw new UnikError('arch_mismatch', `images for this processor (${process.arch}) cannot be built`);
 }
-
-/** Throws runtime_missing for an application whose runtime would be this host's, on another processor. */
-export function checkRuntime(runtime: string | undefined, arch: Arch): void {
-  if (runtime === undefined || arch === hostArch()) return;
-  throw new UnikError(
-    'runtime_missing',
-    `the application needs ${runtime} for ${arch}, and where it is built there is one for ${hostArch()} alone`,
-  );
-}

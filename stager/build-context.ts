@@ -17,7 +17,7 @@ interface Surroundings {
 export function buildContext(
   app: Pick<
     BuildContext,
-    'dir' | 'source' | 'scratch' | 'arch' | 'commands' | 'placed' | 'positionIndependent' | 'oneProcess'
+    'dir' | 'source' | 'scratch' | 'arch' | 'root' | 'commands' | 'placed' | 'positionIndependent' | 'oneProcess'
   > & {
     skip: (path: string, isFolder: boolean) => boolean;
   },

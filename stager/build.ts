@@ -12,7 +12,7 @@ import { readFolder } from '../executor/images/read-folder.js';
 import type { ImageStore, StoredImage } from '../executor/images/store.js';
 import { RootTree, VCAP } from '../executor/images/tree.js';
 import type { Arch } from '../executor/model.js';
-import { checkRuntime, hostArch } from './arch.js';
+import { hostArch } from './arch.js';
 import { buildContext, which } from './build-context.js';
 import { DEFAULT_IGNORE, ignoreRules } from './ignore.js';
 import { buildKernelImage, readyKernel } from './kernel-image.js';
@@ -21,6 +21,7 @@ import { readPackageJson } from './package-json.js';
 import { plan } from './plan.js';
 import { readProfile } from './profile.js';
 import { resolveCommand, type ResolvedProcess } from './resolve.js';
+import { programIn, runtimeRoot } from './runtime-root.js';
 import { addShell, inShell, SHELL_PROGRAMS } from './shell.js';
 import { folderSource, type SourceTree } from './source.js';
 import { capabilitiesOf } from './suitability/capabilities.js';
@@ -124,10 +125,21 @@ async function prepareImage(
   progress(`Application: ${chosen.toolchain}, by ${chosen.why}`);
   const toolchain = TOOLCHAINS.find(({ name }) => name === chosen.toolchain);
   if (!toolchain) throw new UnikError('internal', `no toolchain ${chosen.toolchain}`);
-  checkRuntime(toolchain.runtime, arch);
+  const root = runtimeRoot(toolchain, arch, options.env);
   const placed = (path: string): string | undefined => (supplied ? placeOf(supplied, path) : undefined);
   const context = buildContext(
-    { dir, source, scratch, arch, commands: chosen.commands, skip, placed, positionIndependent: needsPie, oneProcess },
+    {
+      dir,
+      source,
+      scratch,
+      arch,
+      root,
+      commands: chosen.commands,
+      skip,
+      placed,
+      positionIndependent: needsPie,
+      oneProcess,
+    },
     options,
   );
   const built = await toolchain.build(context);
@@ -151,7 +163,8 @@ async function prepareImage(
   }
   if (supplied) await addSupplied(tree, supplied, { [dir]: APP_DIR, [realpathSync(dir)]: APP_DIR, [appDir]: APP_DIR });
   await built.add(tree);
-  if (options.withShell) addShell(tree, (name) => which(name, options.env));
+  if (options.withShell)
+    addShell(tree, (name) => (root === '' ? which(name, options.env) : root + programIn(root, name)));
 
   const commands = chosen.commands ?? built.commands;
   const programs = { ...(supplied ? suppliedPrograms(supplied, built.programs) : {}), ...built.programs };
@@ -166,10 +179,13 @@ async function prepareImage(
     folders: [...(built.folders ?? []), ...(supplied ? [supplied.dir] : [])],
     searched: supplied ? [DEPS_DIR] : [],
     processes: Object.values(processes),
-    root: options.libraryRoot,
+    root: root === '' ? options.libraryRoot : root,
+    foreign: root !== '',
   });
   findings.push(...libraries.findings);
-  progress(`Libraries: ${libraries.added.length} of this host, for ${libraries.programs} programs and modules`);
+  progress(
+    `Libraries: ${libraries.added.length} of ${root === '' ? 'this host' : root}, for ${libraries.programs} programs and modules`,
+  );
 
   const env = await environmentOf(appDir, built, processes, findings, options);
   const started = Object.values(processes).map(({ argv }) => argv[0] ?? '');

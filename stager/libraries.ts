@@ -7,6 +7,7 @@ import { addHostFile, addHostFileAt } from '../executor/images/host-files.js';
 import type { ImageFinding } from '../executor/images/image.js';
 import { fromKey, type FolderEntry, type RootTree } from '../executor/images/tree.js';
 import type { Arch } from '../executor/model.js';
+import { checkModules, type NativeModule } from './foreign-modules.js';
 
 export interface LibraryOptions {
   tree: RootTree;
@@ -25,6 +26,8 @@ export interface LibraryOptions {
   searched?: readonly string[];
   /** A folder that stands for `/` where libraries are looked for. Default: the host's own. */
   root?: string | undefined;
+  /** The root is another processor's: native code that was made for this host's is then refused. */
+  foreign?: boolean;
   processes: readonly { argv: readonly string[] }[];
 }
 
@@ -38,6 +41,7 @@ export function addLibraries(options: LibraryOptions): { added: string[]; progra
   const closure = { arch, libraryPath, root };
   const named = new Set(options.processes.map(({ argv }) => argv[0] ?? ''));
   const inApp = [APP_DIR, ...(options.searched ?? [])].flatMap((folder) => nativeFiles(tree, folder));
+  if (options.foreign) checkModules(inApp.flatMap(moduleOf), arch);
   const isNamed = (file: NativeFile): boolean => named.has(file.place);
   const required = [...options.programs, ...inApp.filter(isNamed).map(({ path }) => path)];
   const optional = [
@@ -69,6 +73,11 @@ export function addLibraries(options: LibraryOptions): { added: string[]; progra
     else addHostFile(tree, path);
   }
   return { added, programs, findings };
+}
+
+function moduleOf({ place, path }: NativeFile): NativeModule[] {
+  const elf = readElf(path);
+  return elf === undefined || elf.kind === 'object' ? [] : [{ place, arch: elf.arch }];
 }
 
 interface NativeFile {

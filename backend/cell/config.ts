@@ -52,7 +52,7 @@ export const stagingSchema = z.strictObject({
   rootfs: path.optional(),
   /** Further files and folders of the host that may be read, such as /etc/npmrc. */
   readable: z.array(path).default([]),
-  /** Of every program of a task, before what the task says; UNIK_KERNELS, PIP_INDEX_URL. */
+  /** Of every program of a task, before what the task says; UNIK_KERNELS, PIP_INDEX_URL, UNIK_ARM64_ROOT. */
   env: z.record(z.string().regex(/^[A-Za-z_]\w*$/), z.string()).default({}),
   /** Folders with programs, as a task sees them. */
   path: z.string().min(1).default('/usr/local/go/bin:/usr/local/bin:/usr/local/sbin:/usr/bin:/usr/sbin:/bin:/sbin'),

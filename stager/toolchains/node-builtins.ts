@@ -8,13 +8,13 @@ const NAMED = /\/usr\/share\/nodejs\/[\w./@-]+\.js/g;
 
 /**
  * Parts of Node.js itself that lie outside it: Debian builds it so, and without them it aborts at its first step. The
- * files of this host that `node` names; none for a Node.js that is whole.
+ * files below `root` that `node`, a path in it, names; none for a Node.js that is whole.
  */
-export function outsideBuiltins(node: string, arch: Arch): string[] {
+export function outsideBuiltins(node: string, arch: Arch, root = ''): string[] {
   // A Node.js that is whole needs no search: a bare root may lack what it loads, which lies beside the buildpack.
-  if (!readElf(node)?.needed.some((name) => name.startsWith('libnode.so'))) return [];
-  const library = libraryClosure([node], { arch }).find((path) => /\/libnode\.so/.test(path));
+  if (!readElf(root + node)?.needed.some((name) => name.startsWith('libnode.so'))) return [];
+  const library = libraryClosure([root + node], { arch, root }).find((path) => /\/libnode\.so/.test(path));
   if (library === undefined) return [];
   const text = readFileSync(realpathSync(library)).toString('latin1');
-  return [...new Set(text.match(NAMED) ?? [])].filter((path) => existsSync(path)).sort();
+  return [...new Set(text.match(NAMED) ?? [])].filter((path) => existsSync(root + path)).sort();
 }

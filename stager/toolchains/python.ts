@@ -1,6 +1,5 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { z } from 'zod';
 import { messageOf, UnikError } from '../../core/errors.js';
 import { APP_DIR } from '../../executor/images/base.js';
 import { addHostFile, addHostFolder } from '../../executor/images/host-files.js';
@@ -8,6 +7,7 @@ import type { ImageFinding } from '../../executor/images/image.js';
 import type { SourceTree } from '../source.js';
 import { isMovable } from './movable.js';
 import { settleBytecode } from './python-bytecode.js';
+import { foreignInterpreter, interpreterSchema, wheelsFor, type Interpreter } from './python-foreign.js';
 import type { BuildContext, Toolchain } from './toolchain.js';
 
 /** Where the requirements are installed, inside the application. */
@@ -18,14 +18,6 @@ const MARKS = ['requirements.txt', 'pyproject.toml', ...MAIN_FILES];
 const NOT_NEEDED =
   /^(test|idlelib|tkinter|turtledemo|turtle\.py|ensurepip|pydoc_data|config-[^/]*|site-packages|dist-packages)$|(^|\/)(tests?|idle_test)$|\.opt-\d\.pyc$/;
 
-const interpreterSchema = z.object({
-  version: z.string(),
-  executable: z.string(),
-  stdlib: z.string(),
-  extensions: z.string(),
-  cacheTag: z.string(),
-});
-type Interpreter = z.infer<typeof interpreterSchema>;
 const DESCRIBE = `
 import json, os, sys, sysconfig
 base = getattr(sys, '_base_executable', None) or sys.executable
@@ -39,21 +31,29 @@ print(json.dumps({
 export const pythonToolchain: Toolchain = {
   name: 'python',
   runtime: 'Python 3',
+  foreign: ['python3-minimal', 'libpython3-stdlib'],
   programs: ['python', 'python3', 'gunicorn', 'uvicorn', 'flask', 'waitress-serve', 'hypercorn', 'daphne', 'celery'],
   detect: (source) => MARKS.find((name) => source.kind(name) === 'file'),
 
   async build(context) {
-    const { source, progress } = context;
+    const { source, progress, root } = context;
     const requirements = requirementsOf(source);
-    const { command, ...interpreter } = await findInterpreter(context, requirements !== undefined);
-    const there = context.placed(interpreter.executable);
-    progress(`Python ${interpreter.version} (${interpreter.executable})`);
+    const { command, ...own } = await findInterpreter(context, requirements !== undefined);
+    const interpreter = root === '' ? own : foreignInterpreter(root);
+    const there = root === '' ? context.placed(interpreter.executable) : undefined;
+    progress(`Python ${interpreter.version}${root === '' ? '' : ` of ${root}`} (${interpreter.executable})`);
 
     const app = await context.copy();
     const findings: ImageFinding[] = [];
     // The buildpack that supplied the interpreter has installed the requirements beside it.
-    if (requirements && there === undefined) await vendor(context, command, app, requirements);
-    await compile(context, command, app, findings);
+    if (requirements && there === undefined) {
+      await vendor(context, command, app, [
+        ...(root === '' ? [] : wheelsFor(interpreter, context.arch)),
+        ...requirements,
+      ]);
+    }
+    // Bytecode is the same on any processor, and another with each version.
+    if (own.cacheTag === interpreter.cacheTag) await compile(context, command, app, findings);
 
     const main = MAIN_FILES.find((name) => source.kind(name) === 'file');
     const [major, minor] = interpreter.version.split('.');
@@ -63,8 +63,8 @@ export const pythonToolchain: Toolchain = {
       commands: main === undefined ? {} : { web: `python3 ${main}` },
       programs: { python: program, python3: program, [`python${major}.${minor}`]: program },
       path: [`${PACKAGES}/bin`],
-      elf: [interpreter.executable],
-      modules: extensionsIn(interpreter.extensions),
+      elf: [root + interpreter.executable],
+      modules: extensionsIn(root + interpreter.extensions),
       env: {
         PYTHONUNBUFFERED: '1',
         PYTHONDONTWRITEBYTECODE: '1',
@@ -74,13 +74,14 @@ export const pythonToolchain: Toolchain = {
       findings,
       async add(tree) {
         if (there !== undefined) return;
-        addHostFile(tree, interpreter.executable);
-        const stdlib = await addHostFolder(tree, interpreter.stdlib, (path) => NOT_NEEDED.test(path));
+        addHostFile(tree, interpreter.executable, root);
+        const skip = (path: string): boolean => NOT_NEEDED.test(path);
+        const stdlib = await addHostFolder(tree, interpreter.stdlib, { skip, root });
         settleBytecode(stdlib, interpreter.cacheTag);
         // Debian keeps a hook of its site module here.
         for (const [name, entry] of stdlib.children) {
           if (entry.kind === 'symlink' && entry.target.toString().startsWith('/')) {
-            addHostFile(tree, join(interpreter.stdlib, name));
+            addHostFile(tree, join(interpreter.stdlib, name), root);
           }
         }
       },

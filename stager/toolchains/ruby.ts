@@ -81,7 +81,8 @@ export const rubyToolchain: Toolchain = {
           const text = `#!${ruby.executable}\nload ${JSON.stringify(ruby.bundler.program)}\n`;
           for (const name of ['bundle', 'bundler']) tree.file(`/usr/local/bin/${name}`, text, 0o755);
         }
-        for (const dir of outermost(ruby.libraries)) await addHostFolder(tree, dir, (path) => NOT_NEEDED.test(path));
+        for (const dir of outermost(ruby.libraries))
+          await addHostFolder(tree, dir, { skip: (path) => NOT_NEEDED.test(path) });
       },
     };
   },

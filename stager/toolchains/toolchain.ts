@@ -12,6 +12,8 @@ export interface Toolchain {
   readonly programs: readonly string[];
   /** What it takes from this host to run the application: there it is for this host's processor alone. */
   readonly runtime?: string;
+  /** Debian's packages that bring it for another processor, where it can be taken from `BuildContext.root`. */
+  readonly foreign?: readonly string[];
   /** What in the application speaks for this toolchain, such as `package.json`; undefined when nothing does. */
   detect(source: SourceTree): string | undefined;
   /** Throws toolchain_missing, toolchain_failed, command_missing. */
@@ -25,6 +27,8 @@ export interface BuildContext {
   /** Commands by process type when a Procfile says them. */
   commands: Readonly<Record<string, string>> | undefined;
   arch: Arch;
+  /** A folder that stands for `/` where the runtime is taken from: that of another processor. Empty: this host. */
+  root: string;
   /** Kept between builds; whoever fills it does so by rename. */
   cache: string;
   /** Gone after the build. */

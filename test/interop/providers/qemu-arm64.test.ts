@@ -1,6 +1,7 @@
-/** Machines for arm64 on QEMU: a program, and a static site. */
+/** Machines for arm64 on QEMU: a program, a static site, and what brings its runtime from an arm64 root. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { execa } from 'execa';
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { get } from 'node:http';
 import { join } from 'node:path';
@@ -73,6 +74,35 @@ test('a static site for arm64 answers by our own server, and ends as it is told'
   await provider.stop(handle, 30_000);
   expect(await provider.exits(handle, never())).toMatchObject({ reason: 'exited', signal: 'SIGTERM' });
 }, 180_000);
+
+test.each([
+  ['node-bare', 'node-bare says hello'],
+  ['python', 'python says &lt;hello&gt; with markupsafe._speedups'],
+])(
+  '%s answers by the runtime of an arm64 root',
+  async (name, says) => {
+    const root = join(bench.dir, 'arm64');
+    if (!existsSync(root)) await execa('node', ['scripts/arm64-root.mjs', root]);
+    const store = new ImageStore(join(home, 'images'));
+    const env = { ...process.env, UNIK_ARM64_ROOT: root };
+    const app = { source: `test/fixtures/apps/${name}`, work: join(home, 'work'), env };
+    const image = await buildImage({ ...app, store, arch: 'aarch64', progress: () => undefined });
+    const ports = [{ host_address: '127.0.0.1', host_port: 0, guest_port: 8080, protocol: 'tcp' as const }];
+    const who = { key: name, owner: 'arm64/test', image: image.digest };
+    const limits = { memory_mb: 256, disk_mb: 64, cpus: 1 };
+    const spec = aSpec({ ...who, ports, limits, network: { mode, ...open } });
+    const machine = machineSpec(spec, { image, kernel: bench.kernel, guest: guests.linux, provider });
+    const handle = await provider.start(machine, never());
+    let up = false;
+    while (!up) up = await provider.reaches(handle, 8080, 2_000, never());
+    const { host, port } = provider.endpoint(handle, 8080) ?? {};
+    const page = await fetch(`http://${String(host)}:${String(port)}/`);
+    expect([page.status, (await page.text()).trim()]).toEqual([200, says]);
+    await provider.stop(handle, 30_000);
+    expect(await provider.exits(handle, never())).toMatchObject({ reason: 'exited', code: name === 'python' ? 6 : 3 });
+  },
+  300_000,
+);
 
 test('its server is what the source makes', async () => {
   const script = `import('./scripts/guest-programs.mjs').then((m) =>
