@@ -3,7 +3,7 @@
  *   each guest   from `executor.run` to the first HTTP 200, with the image's and the machine's size
  *   bare         QEMU by hand with unikraft's kernel, image and configuration; both on QEMU's own network
  *   container    the same program by runc
- * All are watched by the same client: a fresh connection every 20 ms. `ratio` is a guest's time over that of linux.
+ * All are watched by the same client: fresh connections, every 20 ms at first. `ratio` is a guest's time over that of linux.
  * Beside the times, once each: bytes of machine code of kernels and programs, and the ports that are open from outside.
  * `UNIK_BENCH_APPS=c,node` measures fewer.
  */

@@ -19,16 +19,28 @@ export async function freePort(): Promise<number> {
   return address.port;
 }
 
+/** Between connections, milliseconds: a twentieth of what has passed, so that a guest that boots long is not flooded. */
+const pause = (passed: number): number => Math.max(20, passed / 20);
+
 /**
- * Milliseconds from `started` (of `performance.now`) to the first 200: a new connection every 20 ms, with those
- * before it still open. Throws after three minutes without one.
+ * Milliseconds from `started` (of `performance.now`) to the first 200: new connections all the while, with those
+ * before still open. Throws after three minutes without one.
  */
 export function firstAnswer(port: number, started: number, host = '127.0.0.1'): Promise<number> {
   return new Promise((resolve, reject) => {
     const open = new Set<ReturnType<typeof request>>();
-    const timer = setInterval(() => {
-      if (performance.now() - started > PATIENCE_MS)
+    let timer: NodeJS.Timeout;
+    const end = (settle: () => void): void => {
+      clearTimeout(timer);
+      for (const ask of open) ask.destroy();
+      settle();
+    };
+    const connect = (): void => {
+      const passed = performance.now() - started;
+      if (passed > PATIENCE_MS) {
         end(() => reject(new Error(`${host}:${port}: no answer within three minutes`)));
+        return;
+      }
       const ask = request({ host, port, path: '/', timeout: 3_000, agent: false }, (reply) => {
         reply.resume();
         if (reply.statusCode === 200) {
@@ -43,11 +55,8 @@ export function firstAnswer(port: number, started: number, host = '127.0.0.1'): 
       ask.on('error', () => open.delete(ask));
       ask.on('close', () => open.delete(ask));
       ask.end();
-    }, 20);
-    const end = (settle: () => void): void => {
-      clearInterval(timer);
-      for (const ask of open) ask.destroy();
-      settle();
+      timer = setTimeout(connect, pause(passed));
     };
+    timer = setTimeout(connect, pause(0));
   });
 }
