@@ -46,7 +46,7 @@ export function guestTable({ kernels, apps, open_ports, runs, accelerator }: Gue
     `${runs} runs, ${accelerator}`,
     ...[head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`),
     `Kernels: ${digests.join('; ')}`,
-    `Open TCP ports: ${ports.join('; ') || 'not looked for, which takes root'}`,
+    `Open TCP ports: ${ports.join('; ') || 'not looked for: that takes root, and the application c'}`,
   ].join('\n');
 }
 
