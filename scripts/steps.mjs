@@ -2,13 +2,21 @@
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import { root } from './setup.mjs';
 
 export class Tally {
   passed = 0;
   failed = 0;
   skipped = 0;
+  /** What failed, a line each: told once more at the end, where it is found. */
+  #failures = [];
+
+  #fail(what) {
+    this.failed++;
+    this.#failures.push(`failed: ${what}`);
+  }
 
   /** A tool that passes or fails as a whole: one test. */
   async tool(name, file, args) {
@@ -19,7 +27,7 @@ export class Tally {
       this.passed++;
       console.log(`ok   ${name} (${seconds} s)`);
     } else {
-      this.failed++;
+      this.#fail(name);
       console.log(`FAIL ${name} (${seconds} s)\n${output.trimEnd()}`);
     }
   }
@@ -42,20 +50,21 @@ export class Tally {
       ]);
       const result = readReport(report);
       if (!result) {
-        this.failed++;
-        console.log(`FAIL ${name}: jest gave no report (exit ${code})`);
+        this.#fail(`${name}: jest gave no report (exit ${code})`);
         return;
       }
       this.passed += result.numPassedTests;
-      this.failed += result.numFailedTests + result.numRuntimeErrorTestSuites;
       this.skipped += result.numPendingTests;
-      if (code !== 0 && result.numFailedTests + result.numRuntimeErrorTestSuites === 0) this.failed++;
+      const failures = failuresOf(result);
+      for (const what of failures) this.#fail(what);
+      if (code !== 0 && failures.length === 0) this.#fail(`${name}: jest ended with ${code}`);
     } finally {
       rmSync(dir, { recursive: true, force: true });
     }
   }
 
   close() {
+    for (const line of this.#failures) console.log(line);
     console.log(`${this.passed} passed, ${this.failed} failed, ${this.skipped} skipped`);
     if (this.passed === 0 && this.skipped > 0) console.log('nothing ran: the lines `skipped:` above say why');
     process.exitCode = this.failed === 0 && this.passed > 0 ? 0 : 1;
@@ -71,6 +80,27 @@ export async function staticChecks(tally) {
     await tally.tool('format', bin('prettier'), ['--check', '--log-level=warn', '.']);
   };
   await Promise.all([tally.tool('lint', bin('eslint'), ['.', '--max-warnings=0']), quick()]);
+}
+
+/** File, test and briefly why, for each test that failed and each suite that could not run. */
+function failuresOf({ testResults }) {
+  return testResults.flatMap(({ name, status, message, assertionResults }) => {
+    const file = relative(root, name);
+    const tests = assertionResults.filter((test) => test.status === 'failed');
+    if (tests.length === 0 && status === 'failed') return [`${file}: ${brief(message)}`];
+    return tests.map((test) => `${file} › ${test.fullName}: ${brief(test.failureMessages[0])}`);
+  });
+}
+
+function brief(text = '') {
+  const lines = stripVTControlCharacters(text)
+    .split('\n')
+    .map((line) => line.trim());
+  return lines
+    .filter((line) => line !== '' && !line.startsWith('●'))
+    .slice(0, 3)
+    .join(' ')
+    .slice(0, 300);
 }
 
 function readReport(path) {
