@@ -2,7 +2,6 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/gl
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { createConnection, createServer, type AddressInfo, type Server } from 'node:net';
-import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { request } from 'undici';
@@ -13,6 +12,7 @@ import { FILES } from '../../executor/providers/qemu/args.js';
 import type { QemuProvider } from '../../executor/providers/qemu/qemu.js';
 import { Qmp } from '../../executor/providers/qemu/qmp.js';
 import { Machines } from '../../executor/providers/qemu/record.js';
+import { lastingAddresses } from '../support/host-addresses.js';
 import { NEIGHBOUR, Neighbour } from '../support/neighbour.js';
 import { leftovers, makeBench, makeSpec, open, type Bench } from '../support/qemu.js';
 import { makeProvider } from '../support/qemu-provider.js';
@@ -78,10 +78,7 @@ const never = new AbortController().signal;
       expect(await ask(machine, '/resolve/box.example')).toBe('203.0.113.7');
 
       // Each of these takes a connection from this host, so that what stops the guest is us.
-      const hostOwn = Object.values(networkInterfaces())
-        .flatMap((addresses) => addresses ?? [])
-        .filter(({ family }) => family === 'IPv4')
-        .map(({ address }) => `${address}/${port()}`);
+      const hostOwn = lastingAddresses(home).map((address) => `${address}/${port()}`);
       const doors = [...hostOwn, `${NEIGHBOUR.metadata}/8000`];
       for (const door of doors) expect([door, await takes(door)]).toEqual([door, true]);
       const more = ['10.0.2.2', '10.0.2.100', '10.201.0.1', '10.202.0.1', '10.202.0.5'].map(
