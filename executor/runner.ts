@@ -10,6 +10,7 @@ import { createLimit } from './console/limit.js';
 import { LOG_LIMITS, openLogs } from './console/logs.js';
 import type { LogLimits } from './console/log-writer.js';
 import type { Executor, ExecutorEvent } from './executor.js';
+import { openHealth } from './health.js';
 import { Life } from './life.js';
 import type { Charge, Instance, InstanceSpec, Key, MachineHandle, Owner } from './model.js';
 import { holdersOf, probePorts } from './ports.js';
@@ -44,6 +45,7 @@ export function createExecutor(deps: ExecutorDeps): Executor {
   const waiters = new Waiters();
   const listeners = new Set<(event: ExecutorEvent) => void>();
   const closed = new AbortController();
+  const checkHealth = openHealth(clock);
   let recovered = false;
   const tally = new Tally();
   // Everyone who waits for a stop listens to it.
@@ -141,8 +143,7 @@ export function createExecutor(deps: ExecutorDeps): Executor {
     const parts = await lookUp(spec, deps);
     // Built once to hear now of what would fail later.
     machineSpec(spec, parts);
-    const probe = await parts.provider.probe(closed.signal);
-    if (!probe.healthy) throw new UnikError('provider_unavailable', `provider ${spec.provider}: ${probe.summary}`);
+    await checkHealth(parts.provider, closed.signal);
     const instance = await reserveSoon(spec, chargeFor(spec, parts), parts);
     try {
       if (parts.provider.capabilities.ports) await probePorts(spec.ports);

@@ -28,7 +28,7 @@ import { monitorOf } from '../../guests/linux/control.js';
 import { readControl } from './control.js';
 import { layOut, writeNetFiles } from './files.js';
 import { homeTag, hostAddresses, routedRanges, slotIsUnrouted, uidBase } from './host.js';
-import { launch, launchLog, type Device } from './launch.js';
+import { launch, launchLog, type Device, type Launched } from './launch.js';
 import { LiveMachine } from './live.js';
 import { LogSpace } from './log-space.js';
 import { DEFAULT_SUBNETS, slotsIn, type Subnets } from './net/addresses.js';
@@ -337,27 +337,32 @@ export class QemuProvider implements Provider {
     };
     const config = { ...(spec.configAt?.(where) ?? spec.config), net: net.instance };
     const configured = spec.boot.configure?.(config) ?? {};
-    const launched = await launch({
-      ...account,
-      folder,
-      namespace: net.namespace,
-      network: net.inside !== undefined,
-      devices: await this.#devices(reserved, net),
-      file_bytes: this.#space.limit(reserved),
-      program: PROGRAMS[spec.boot.arch],
-      args: this.#args(spec, reserved, net, configured),
-      path: this.options.path,
-    });
-    const record = { ...where, qemu: launched.who };
-    await folder.save(record);
-    if (record.guest?.exit_port) void noteStatus(folder, launched.status);
-    const outside = await allDone(
-      network.attach(record, folder, launched.who.pid),
+    const begin = async (): Promise<{ launched: Launched; complete: MachineRecord }> => {
+      const launched = await launch({
+        ...account,
+        folder,
+        namespace: net.namespace,
+        network: net.inside !== undefined,
+        devices: await this.#devices(reserved, net),
+        file_bytes: this.#space.limit(reserved),
+        program: PROGRAMS[spec.boot.arch],
+        args: this.#args(spec, reserved, net, configured),
+        path: this.options.path,
+      });
+      const record = { ...where, qemu: launched.who };
+      await folder.save(record);
+      if (record.guest?.exit_port) void noteStatus(folder, launched.status);
+      const outside = await network.attach(record, folder, launched.who.pid);
+      const complete = { ...record, ...outside };
+      if (Object.keys(outside).length > 0) await folder.save(complete);
+      return { launched, complete };
+    };
+    // Its namespaces and wires take as long to make as its files do.
+    const { launched, complete } = await allDone(
+      begin(),
       layOut(folder, spec.boot, account, configured),
       this.#keepConfig(spec, config, configured, folder),
     );
-    const complete = { ...record, ...outside };
-    if (Object.keys(outside).length > 0) await folder.save(complete);
     signal.throwIfAborted();
     launched.go();
     const live = this.#attach(complete);
