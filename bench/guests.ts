@@ -7,7 +7,6 @@
  * Beside the times, once each: bytes of machine code of kernels and programs, and the ports that are open from outside.
  * `UNIK_BENCH_APPS=c,node` measures fewer.
  */
-import { spawnSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,6 +18,8 @@ import { withMovableNode } from '../test/support/debian-node.js';
 import { guestCode, hostKernelCode, programCode } from './support/code-bytes.js';
 import { hasRunc, runContainer } from './support/container.js';
 import { makeApps, type GuestApp } from './support/guest-apps.js';
+import { runInPlace } from './support/child.js';
+import { interrupted } from './support/interrupt.js';
 import { GuestMachines } from './support/guest-machines.js';
 import { openPorts } from './support/open-ports.js';
 import { median, parseArgs, round } from './support/report.js';
@@ -63,6 +64,7 @@ async function measure(name: string, app: GuestApp, guests: readonly GuestName[]
   for (let run = 1; run <= runs; run++) {
     for (const [guest, image] of images) {
       const measured = await machines.ours(image, app.memory_mb).catch((err: unknown) => {
+        interrupted.throwIfAborted();
         console.error(`${name} on ${guest} is left out: ${String(err)}`);
         images.delete(guest);
       });
@@ -123,9 +125,8 @@ async function again(): Promise<number | undefined> {
     return [];
   });
   if (first === undefined) return undefined;
-  const env = { ...process.env, UNIK_BENCH_AGAIN: '1' };
-  const done = spawnSync(first, [...prefix, process.execPath, ...process.argv.slice(1)], { env, stdio: 'inherit' });
-  return done.status ?? 1;
+  const command = [first, ...prefix, process.execPath, ...process.argv.slice(1)];
+  return runInPlace(command, { ...process.env, UNIK_BENCH_AGAIN: '1' });
 }
 
 const withRunc = await hasRunc();

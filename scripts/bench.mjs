@@ -1,7 +1,7 @@
 /** `npm run bench -- NAME [--json] [...]`: one benchmark, ratios against its baseline in the same run. */
-import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { spawn } from 'node:child_process';
 import { root, setup } from './setup.mjs';
 
 const [name, ...rest] = process.argv.slice(2);
@@ -29,4 +29,7 @@ await esbuild.build({
     js: "import { createRequire as unikRequire } from 'node:module'; const require = unikRequire(import.meta.url);",
   },
 });
-process.exitCode = spawnSync(process.execPath, [out, ...rest], { cwd: root, stdio: 'inherit' }).status ?? 1;
+const bench = spawn(process.execPath, [out, ...rest], { cwd: root, stdio: 'inherit' });
+// It clears its machines away and ends.
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => bench.kill(signal));
+bench.on('exit', (code) => (process.exitCode = code ?? 1));

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { request } from 'node:http';
 import { createServer } from 'node:net';
+import { interrupted } from './interrupt.js';
 
 /** A busy machine without KVM takes long. */
 const PATIENCE_MS = 180_000;
@@ -24,17 +25,24 @@ const pause = (passed: number): number => Math.max(20, passed / 20);
 
 /**
  * Milliseconds from `started` (of `performance.now`) to the first 200: new connections all the while, with those
- * before still open. Throws after three minutes without one.
+ * before still open. Throws after three minutes without one, and when the benchmark is told to end.
  */
 export function firstAnswer(port: number, started: number, host = '127.0.0.1'): Promise<number> {
   return new Promise((resolve, reject) => {
     const open = new Set<ReturnType<typeof request>>();
-    let timer: NodeJS.Timeout;
+    let timer: NodeJS.Timeout | undefined;
     const end = (settle: () => void): void => {
       clearTimeout(timer);
+      interrupted.removeEventListener('abort', abort);
       for (const ask of open) ask.destroy();
       settle();
     };
+    const abort = (): void => end(() => reject(interrupted.reason as Error));
+    interrupted.addEventListener('abort', abort);
+    if (interrupted.aborted) {
+      abort();
+      return;
+    }
     const connect = (): void => {
       const passed = performance.now() - started;
       if (passed > PATIENCE_MS) {

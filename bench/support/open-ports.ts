@@ -1,4 +1,5 @@
 import { createConnection } from 'node:net';
+import { interrupted } from './interrupt.js';
 
 const AT_ONCE = 128;
 const LAST = 65_535;
@@ -10,7 +11,10 @@ export async function openPorts(host: string): Promise<number[]> {
   const open: number[] = [];
   let next = 1;
   const worker = async (): Promise<void> => {
-    for (let port = next++; port <= LAST; port = next++) if (await takes(host, port)) open.push(port);
+    for (let port = next++; port <= LAST; port = next++) {
+      interrupted.throwIfAborted();
+      if (await takes(host, port)) open.push(port);
+    }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
   return open.sort((a, b) => a - b);
