@@ -1,5 +1,6 @@
 import type { Clock } from '../../core/clock.js';
 import type { Log } from '../../core/log.js';
+import { Turns } from '../../core/turns.js';
 import { consoleDelta } from '../console/frames.js';
 import { exitOf, hasConfig, parseControl, type ControlEvent } from '../guests/linux/control.js';
 import type { MachineExit } from '../providers/provider.js';
@@ -52,7 +53,7 @@ export class RemoteLive {
   #noting = false;
   #cut = false;
   #told_at: number | undefined;
-  #hearing: Promise<unknown> = Promise.resolve();
+  readonly #hearing = new Turns();
   readonly #since: number;
 
   constructor(
@@ -149,9 +150,7 @@ export class RemoteLive {
 
   /** Takes what the serial line has said since. True: something came. One at a time, else a part counts twice as read. */
   #hear(): Promise<boolean> {
-    const heard = this.#hearing.then(() => this.#hearOnce());
-    this.#hearing = heard.catch(() => undefined);
-    return heard;
+    return this.#hearing.take(() => this.#hearOnce());
   }
 
   async #hearOnce(): Promise<boolean> {

@@ -1,9 +1,9 @@
 import { constants } from 'node:os';
 import { join } from 'node:path';
+import { abortable } from '../../core/abortable.js';
 import type { Clock } from '../../core/clock.js';
-import { toUnikError, UnikError } from '../../core/errors.js';
+import { UnikError } from '../../core/errors.js';
 import type { Log } from '../../core/log.js';
-import { poll } from '../../core/retry.js';
 import type { Key, MachineHandle, Owner, ProviderName } from '../model.js';
 import type {
   Capabilities,
@@ -14,20 +14,21 @@ import type {
   Probe,
   Provider,
 } from '../providers/provider.js';
+import { Attended } from './attended.js';
 import { DiskCache } from './disk-cache.js';
-import { DOOR_PORT, DoorTokens } from './door.js';
-import type { Driver, MachineOrder, Place, RemoteMachine } from './driver.js';
-import { Forwards, takesConnection } from './forward.js';
-import { PACE, RemoteLive, type Pace } from './machine.js';
+import { DoorTokens } from './door.js';
+import type { Driver, Ref, RemoteMachine } from './driver.js';
+import { takesConnection } from './forward.js';
+import { PACE, type Pace, type RemoteLive } from './machine.js';
+import { Maker } from './maker.js';
 import { handleOf, RemoteRecords, type RemoteRecord } from './record.js';
-import { Spool } from './spool.js';
 
 export interface RemoteOptions {
-  /** A folder of this provider's own. */
+  /** A folder of this provider's own; no second process may use it. */
   home: string;
-  driver: Driver;
   clock: Clock;
   log: Log;
+  /** Where it is to differ from the provider's own. */
   pace?: Partial<Pace>;
 }
 
@@ -40,21 +41,20 @@ const SAY_MS = 2_000;
 export class RemoteProvider implements Provider {
   readonly capabilities: Capabilities = { ports: true, separateStreams: true, network: ['provider'] };
   readonly #records: RemoteRecords;
-  readonly #tokens: DoorTokens;
-  readonly #disks: DiskCache;
   readonly #pace: Pace;
-  readonly #live = new Map<Key, Promise<RemoteLive>>();
+  readonly #attended: Attended;
+  readonly #maker: Maker;
   readonly #starting = new Map<Key, Promise<MachineHandle>>();
-  readonly #closed = new AbortController();
-  #isWatching = false;
-  /** Addresses are chosen one start at a time. */
-  #turn: Promise<unknown> = Promise.resolve();
 
-  constructor(private readonly options: RemoteOptions) {
-    this.#records = new RemoteRecords(join(options.home, 'machines'));
-    this.#tokens = new DoorTokens(options.home);
-    this.#disks = new DiskCache(join(options.home, 'disks'));
+  constructor(private readonly options: RemoteOptions & { driver: Driver }) {
+    const { home, driver, clock, log } = options;
+    this.#records = new RemoteRecords(join(home, 'machines'));
     this.#pace = { ...PACE, ...options.pace };
+    const tokens = new DoorTokens(home);
+    const parts = { driver, records: this.#records, tokens, pace: this.#pace, clock, log };
+    this.#attended = new Attended(parts);
+    const disks = new DiskCache(join(home, 'disks'));
+    this.#maker = new Maker({ ...parts, disks, attended: this.#attended, clear: (ref) => this.#clear(ref) });
   }
 
   get name(): ProviderName {
@@ -88,13 +88,13 @@ export class RemoteProvider implements Provider {
 
   async recover(handle: MachineHandle): Promise<MachineHandle | undefined> {
     const record = await this.#recordOf(handle);
-    if (record?.id !== undefined) return handleOf(this.name, (await this.#attach(record)).record);
+    if (record?.id !== undefined) return this.#attach(record);
     const found = (await this.options.driver.find(handle.owner)).find(({ key }) => key === handle.key);
     if (!found || found.traceless === true) return undefined;
     // Its record was lost, or never completed: the provider's word stands.
     const adopted = { ...recordOf(found), ...(record ?? { ports: handle.ports }), id: found.id };
     await this.#records.save(adopted);
-    return handleOf(this.name, (await this.#attach(adopted)).record);
+    return this.#attach(adopted);
   }
 
   async exits(handle: MachineHandle, signal: AbortSignal): Promise<MachineExit> {
@@ -170,13 +170,7 @@ export class RemoteProvider implements Provider {
   }
 
   close(): void {
-    this.#closed.abort(new Error('closed'));
-    for (const live of this.#live.values()) {
-      live.then(
-        (one) => one.close(),
-        () => undefined,
-      );
-    }
+    this.#attended.close();
     this.options.driver.close?.();
   }
 
@@ -186,100 +180,8 @@ export class RemoteProvider implements Provider {
     if (before && before.owner !== spec.owner) {
       throw new UnikError('conflict', `machine ${spec.key} belongs to ${before.owner}`);
     }
-    if (before?.id !== undefined) return handleOf(this.name, (await this.#attach(before)).record);
-    const boot = spec.boot.disk;
-    if (!boot) {
-      throw new UnikError(
-        'guest_unsupported',
-        `this ${spec.boot.guest} image boots from no disk, which provider ${this.name} needs`,
-      );
-    }
-    const { arch = 'x86_64' } = this.options.driver;
-    if (spec.boot.arch !== arch) {
-      throw new UnikError('guest_unsupported', `provider ${this.name} runs ${arch} images, not ${spec.boot.arch}`);
-    }
-    let address: string | undefined;
-    const { forwards, ports } = await Forwards.open(spec.ports, () => address);
-    try {
-      const { name } = spec;
-      const fresh: RemoteRecord = { schema: 1, key: spec.key, owner: spec.owner, name, ports: before?.ports ?? ports };
-      const record = await this.#note(fresh, before);
-      const order = await this.#order(spec, record, signal);
-      const made = await this.#settled(await this.options.driver.create(order, signal), signal);
-      address = made.address;
-      const done: RemoteRecord = { ...record, id: made.id, ...(address === undefined ? {} : { address }) };
-      await this.#records.save(done);
-      return handleOf(this.name, (await this.#attach(done, forwards)).record);
-    } catch (err) {
-      forwards.close();
-      await this.#clear({ key: spec.key, owner: spec.owner, id: '' }).catch((cause: unknown) => {
-        // It carries our owner and key: `gc` finds it.
-        this.options.log.error({ err: cause, key: spec.key }, 'remote.not-cleared');
-      });
-      throw signal.aborted ? err : toUnikError(err, 'machine_failed');
-    }
-  }
-
-  /** Notes the machine before it is made, so that it can be found and cleared away whatever happens next. */
-  #note(record: RemoteRecord, before: RemoteRecord | undefined): Promise<RemoteRecord> {
-    const work = async (): Promise<RemoteRecord> => {
-      const place = before?.place ?? (await this.#place());
-      const noted = place ? { ...record, place } : record;
-      await this.#records.save(noted);
-      return noted;
-    };
-    const done = this.#turn.then(work, work);
-    this.#turn = done.catch(() => undefined);
-    return done;
-  }
-
-  async #place(): Promise<Place | undefined> {
-    const { driver } = this.options;
-    if (!driver.place) return undefined;
-    const taken = (await this.#records.all()).flatMap(({ place }) => (place ? [place.address] : []));
-    return driver.place(taken);
-  }
-
-  async #order(spec: MachineSpec, record: RemoteRecord, signal: AbortSignal): Promise<MachineOrder> {
-    const { driver } = this.options;
-    const { place } = record;
-    const where = { configFrom: driver.configFrom, firmware: driver.firmware, scratch_mb: spec.limits.disk_mb };
-    const boot = spec.boot.disk;
-    if (!boot) throw new UnikError('internal', 'a machine elsewhere without a disk');
-    const disk = await this.#disks.get(boot, where, signal);
-    const config = spec.configAt?.({ ports: record.ports, address: place?.address }) ?? spec.config;
-    const net = place?.net ?? { mode: 'dhcp' as const, dns: spec.network.dns };
-    const door = { port: DOOR_PORT, token: await this.#tokens.of(spec.key) };
-    return {
-      ...{
-        key: spec.key,
-        owner: spec.owner,
-        name: spec.name,
-        limits: spec.limits,
-        ram_mb: spec.ram_mb,
-        disk,
-        boot,
-        place,
-      },
-      config: JSON.stringify({ ...config, net, door, memory_mb: spec.limits.memory_mb }),
-    };
-  }
-
-  /** Until it runs and we know where, or has ended already. */
-  async #settled(made: RemoteMachine, signal: AbortSignal): Promise<RemoteMachine> {
-    const { clock, driver } = this.options;
-    let now: RemoteMachine | undefined = made;
-    return poll(
-      async () => {
-        if (now && (now.state === 'ended' || (now.state === 'running' && now.address !== undefined))) return now;
-        now = (await driver.find(made.owner)).find(({ key }) => key === made.key) ?? now;
-        return undefined;
-      },
-      {
-        ...{ clock, signal, timeout_ms: this.#pace.start_ms, interval_ms: Math.min(1_000, this.#pace.state_ms) },
-        what: `machine ${made.key} to run at provider ${this.name}`,
-      },
-    );
+    if (before?.id !== undefined) return this.#attach(before);
+    return handleOf(this.name, await this.#maker.make(spec, before, signal));
   }
 
   async #recordOf({ key, owner }: Pick<MachineHandle, 'key' | 'owner'>): Promise<RemoteRecord | undefined> {
@@ -288,73 +190,19 @@ export class RemoteProvider implements Provider {
   }
 
   async #liveOf(handle: MachineHandle): Promise<RemoteLive | undefined> {
-    const live = await this.#live.get(handle.key);
+    const live = await this.#attended.get(handle.key);
     if (live) return live.record.owner === handle.owner ? live : undefined;
     const record = await this.#recordOf(handle);
-    return record?.id === undefined ? undefined : this.#attach(record);
+    return record?.id === undefined ? undefined : this.#attended.attach(record);
   }
 
-  #attach(record: RemoteRecord, forwards?: Forwards): Promise<RemoteLive> {
-    const known = this.#live.get(record.key);
-    if (known) return known;
-    const live = this.#look(record, forwards);
-    this.#live.set(record.key, live);
-    live.catch(() => this.#live.delete(record.key));
-    if (!this.#isWatching) void this.#watch();
-    this.#isWatching = true;
-    return live;
+  async #attach(record: RemoteRecord): Promise<MachineHandle> {
+    return handleOf(this.name, (await this.#attended.attach(record)).record);
   }
 
-  async #look(record: RemoteRecord, given: Forwards | undefined): Promise<RemoteLive> {
-    const { driver, clock, log } = this.options;
-    const spool = await Spool.open(join(this.#records.folder(record.key), 'console'));
-    let forwards = given;
-    if (!record.exit && !given) {
-      await driver.resume?.(handleOf(this.name, record));
-      forwards = (
-        await Forwards.open(record.ports, () => record.address).catch((err: unknown) => {
-          log.warn({ err, key: record.key }, 'remote.port-lost');
-          return undefined;
-        })
-      )?.forwards;
-    }
-    const token = await this.#tokens.of(record.key);
-    const save = (changed: RemoteRecord): Promise<void> => this.#records.save(changed);
-    return new RemoteLive(record, { driver, spool, forwards, pace: this.#pace, clock, log, token, save });
-  }
-
-  /** Asks the provider about all machines at once, again and again. */
-  async #watch(): Promise<void> {
-    const { clock, log } = this.options;
-    const { signal } = this.#closed;
-    while (!signal.aborted) {
-      try {
-        await this.#tick();
-      } catch (err) {
-        log.warn({ err, provider: this.name }, 'remote.state-unknown');
-      }
-      await clock.sleep(this.#pace.state_ms, signal).catch(() => undefined);
-    }
-  }
-
-  async #tick(): Promise<void> {
-    const living = (await Promise.allSettled(this.#live.values())).flatMap((one) =>
-      one.status === 'fulfilled' && !one.value.over ? [one.value] : [],
-    );
-    for (const owner of new Set(living.map(({ record }) => record.owner))) {
-      const found = new Map((await this.options.driver.find(owner)).map((machine) => [machine.key, machine]));
-      const mine = living.filter(({ record }) => record.owner === owner);
-      // The last words of one may take their time: the others do not wait for it.
-      for (const live of mine) void live.note(found.get(live.record.key));
-    }
-  }
-
-  async #clear(ref: { key: Key; owner: Owner; id: string }): Promise<void> {
+  async #clear(ref: Ref): Promise<void> {
     await this.options.driver.remove(ref);
-    const live = await this.#live.get(ref.key)?.catch(() => undefined);
-    this.#live.delete(ref.key);
-    live?.close();
-    await live?.spool.close();
+    await this.#attended.drop(ref.key);
     await this.#records.remove(ref.key);
   }
 
@@ -373,13 +221,4 @@ export class RemoteProvider implements Provider {
 
 function recordOf({ key, owner, id, address }: RemoteMachine): RemoteRecord {
   return { schema: 1, key, owner, name: key, ports: [], id, ...(address === undefined ? {} : { address }) };
-}
-
-function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => reject(signal.reason as Error);
-    signal.addEventListener('abort', abort, { once: true });
-    if (signal.aborted) abort();
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
 }

@@ -3,6 +3,7 @@ import { mkdir, open, readFile, rename, rm, truncate, writeFile } from 'node:fs/
 import { join } from 'node:path';
 import { hasCode } from '../../core/errors.js';
 import { readJsonFile, writeJsonFile } from '../../core/json-file.js';
+import { Turns } from '../../core/turns.js';
 import { FrameReader, type FrameState, type Piece } from '../console/frames.js';
 import type { StreamName } from '../model.js';
 import type { ConsoleChunk, ConsolePosition } from '../providers/provider.js';
@@ -36,7 +37,7 @@ export class Spool {
   ended = false;
   #closed = false;
   /** One change at a time. */
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
 
   private constructor(private readonly dir: string) {}
 
@@ -78,7 +79,7 @@ export class Spool {
   async close(): Promise<void> {
     this.#closed = true;
     this.end();
-    await this.#turn;
+    await this.#turns.idle();
   }
 
   end(): void {
@@ -198,11 +199,8 @@ export class Spool {
   }
 
   #inTurn(work: () => Promise<void>): Promise<void> {
-    const unlessClosed = async (): Promise<void> => {
+    return this.#turns.take(async () => {
       if (!this.#closed) await work();
-    };
-    const done = this.#turn.then(unlessClosed);
-    this.#turn = done.catch(() => undefined);
-    return done;
+    });
   }
 }

@@ -4,6 +4,8 @@ import { createReadStream } from 'node:fs';
 import { mkdir, mkdtemp, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasCode, UnikError } from '../../core/errors.js';
+import { Holds } from '../../core/holds.js';
+import { Turns } from '../../core/turns.js';
 import { cfError } from './errors.js';
 
 /** Digests are hex. */
@@ -25,9 +27,9 @@ export interface ScratchFolder {
 
 export class Blobs {
   readonly #folder: string;
-  readonly #held = new Map<string, number>();
+  readonly #held = new Holds();
   /** One at a time: a sweep must not take what a put has just found to be there. */
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
 
   private constructor(folder: string) {
     this.#folder = folder;
@@ -65,7 +67,7 @@ export class Blobs {
 
   /** Keeps what is there from being swept; undefined where it is not. */
   async hold(sha256: string): Promise<(() => void) | undefined> {
-    const release = this.#hold(sha256);
+    const release = this.#held.take(sha256);
     if ((await this.path(sha256)) !== undefined) return release;
     release();
     return undefined;
@@ -90,7 +92,7 @@ export class Blobs {
 
   /** Removes all blobs that are neither held nor in `used`; gives how many went. */
   sweep(used: () => ReadonlySet<string>): Promise<number> {
-    return this.#inTurn(async () => {
+    return this.#turns.take(async () => {
       const live = used();
       let gone = 0;
       for (const shelf of await readdir(join(this.#folder, 'blobs'))) {
@@ -110,34 +112,18 @@ export class Blobs {
   }
 
   #place(temp: string, blob: Blob): Promise<HeldBlob> {
-    const release = this.#hold(blob.sha256);
-    return this.#inTurn(async () => {
-      const path = this.#path(blob.sha256);
-      await mkdir(join(path, '..'), { recursive: true, mode: 0o700 });
-      await rename(temp, path);
-      return { ...blob, release };
-    }).catch((err: unknown) => {
-      release();
-      throw err;
-    });
-  }
-
-  #hold(sha256: string): () => void {
-    this.#held.set(sha256, (this.#held.get(sha256) ?? 0) + 1);
-    let held = true;
-    return () => {
-      if (!held) return;
-      held = false;
-      const left = (this.#held.get(sha256) ?? 1) - 1;
-      if (left > 0) this.#held.set(sha256, left);
-      else this.#held.delete(sha256);
-    };
-  }
-
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#turn.then(work, work);
-    this.#turn = result.catch(() => undefined);
-    return result;
+    const release = this.#held.take(blob.sha256);
+    return this.#turns
+      .take(async () => {
+        const path = this.#path(blob.sha256);
+        await mkdir(join(path, '..'), { recursive: true, mode: 0o700 });
+        await rename(temp, path);
+        return { ...blob, release };
+      })
+      .catch((err: unknown) => {
+        release();
+        throw err;
+      });
   }
 }
 

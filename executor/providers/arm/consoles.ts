@@ -1,12 +1,12 @@
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
-import { open, stat, appendFile, writeFile } from 'node:fs/promises';
+import { stat, appendFile, writeFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { hasCode, messageOf, UnikError } from '../../../core/errors.js';
 import type { Log } from '../../../core/log.js';
+import { readSerialFile } from '../../remote/serial-file.js';
 import type { ArmConfig, Board } from './config.js';
 
-const READ_BYTES = 1024 * 1024;
 const AGAIN_MS = 1_000;
 
 /** What boards say, as bytes from a position on, whatever brings it here. */
@@ -54,20 +54,8 @@ export class Consoles {
   }
 
   /** Undefined: there is nothing yet. */
-  async read(board: Board, position: number): Promise<Buffer | undefined> {
-    const path = board.console.kind === 'file' ? board.console.path : this.#path(board);
-    try {
-      const file = await open(path, 'r');
-      try {
-        const { buffer, bytesRead } = await file.read(Buffer.alloc(READ_BYTES), 0, READ_BYTES, position);
-        return buffer.subarray(0, bytesRead);
-      } finally {
-        await file.close();
-      }
-    } catch (err) {
-      if (hasCode(err, 'ENOENT')) return undefined;
-      throw err;
-    }
+  read(board: Board, position: number): Promise<Buffer | undefined> {
+    return readSerialFile(board.console.kind === 'file' ? board.console.path : this.#path(board), position);
   }
 
   close(): void {

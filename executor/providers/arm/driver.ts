@@ -4,6 +4,7 @@ import type { Clock } from '../../../core/clock.js';
 import { toUnikError, UnikError } from '../../../core/errors.js';
 import type { Log } from '../../../core/log.js';
 import { poll } from '../../../core/retry.js';
+import { Turns } from '../../../core/turns.js';
 import type { InstanceNet, MachineHandle, Owner } from '../../model.js';
 import { initramfsWith } from '../../disks/segments.js';
 import { DOOR_PORT, sayToGuest } from '../../remote/door.js';
@@ -59,7 +60,7 @@ export class ArmDriver implements Driver {
   readonly #powers: ReadonlyMap<string, Power>;
   readonly #watches = new Map<string, Watch>();
   /** Boards are chosen one start at a time. */
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
 
   constructor(private readonly options: ArmDriverOptions) {
     const { config, home, clock, log } = options;
@@ -141,7 +142,7 @@ export class ArmDriver implements Driver {
 
   /** Throws insufficient_machines, insufficient_memory. */
   #claim(order: MachineOrder): Promise<Board> {
-    const work = async (): Promise<Board> => {
+    return this.#turns.take(async () => {
       const { boards } = this.options.config;
       const taken = new Set((await this.#claims.all()).map(({ board }) => board));
       const trouble = new Map<string, string>();
@@ -158,10 +159,7 @@ export class ArmDriver implements Driver {
       await this.#claims.save({ board: board.id, owner, key, state: 'published', console_from });
       await this.#consoles.attend(board);
       return board;
-    };
-    const done = this.#turn.then(work, work);
-    this.#turn = done.catch(() => undefined);
-    return done;
+    });
   }
 
   /** Kernel, initramfs with root and instance config, and what the board's loader wants to read about them. */

@@ -1,18 +1,7 @@
-import type { Clock } from '../../../core/clock.js';
-import type { Log } from '../../../core/log.js';
 import type { Pace } from '../../remote/machine.js';
-import { RemoteProvider } from '../../remote/remote.js';
+import { RemoteProvider, type RemoteOptions } from '../../remote/remote.js';
 import type { ArmConfig } from './config.js';
 import { ArmDriver } from './driver.js';
-
-export interface ArmProviderOptions {
-  config: ArmConfig;
-  /** A folder of our own: the inventory's state is here, so no second process may use it. */
-  home: string;
-  clock: Clock;
-  log: Log;
-  pace?: Partial<Pace>;
-}
 
 /** The boards are near: they may be asked often. */
 const NEAR: Partial<Pace> = {
@@ -24,8 +13,8 @@ const NEAR: Partial<Pace> = {
 };
 
 /** Boards that boot from the network. */
-export function createArmProvider({ pace = {}, ...options }: ArmProviderOptions): RemoteProvider {
-  const { home, clock, log } = options;
-  const driver = new ArmDriver(options);
-  return new RemoteProvider({ home, clock, log, pace: { ...NEAR, ...pace }, driver });
+export function createArmProvider({ config, ...options }: RemoteOptions & { config: ArmConfig }): RemoteProvider {
+  const { home, clock, log, pace } = options;
+  const driver = new ArmDriver({ config, home, clock, log });
+  return new RemoteProvider({ ...options, pace: { ...NEAR, ...pace }, driver });
 }

@@ -1,7 +1,6 @@
 import { EBSClient } from '@aws-sdk/client-ebs';
 import { EC2Client, type EC2ClientConfig } from '@aws-sdk/client-ec2';
-import { readFile } from 'node:fs/promises';
-import { messageOf, UnikError } from '../../../core/errors.js';
+import { readCredentials } from '../../remote/credentials-file.js';
 import { awsCredentialsSchema, type AwsConfig } from './config.js';
 
 export interface AwsClients {
@@ -36,18 +35,8 @@ export function makeClients(config: AwsConfig): AwsClients {
 /** Read again whenever the SDK asks, so that a new key needs no restart. */
 function fromFile(path: string) {
   return async () => {
-    let value: unknown;
-    try {
-      value = JSON.parse(await readFile(path, 'utf8'));
-    } catch (err) {
-      // A parser's message quotes what it read.
-      const why = err instanceof SyntaxError ? 'it is no JSON' : messageOf(err);
-      throw new UnikError('config_invalid', `credentials_file ${path}: ${why}`);
-    }
-    const parsed = awsCredentialsSchema.safeParse(value);
-    if (!parsed.success)
-      throw new UnikError('config_invalid', `credentials_file ${path}: access_key_id or secret_access_key is missing`);
-    const { access_key_id, secret_access_key, session_token } = parsed.data;
+    const read = await readCredentials(path, awsCredentialsSchema, 'access_key_id or secret_access_key');
+    const { access_key_id, secret_access_key, session_token } = read;
     return {
       accessKeyId: access_key_id,
       secretAccessKey: secret_access_key,

@@ -78,7 +78,7 @@ export class AwsDriver implements Driver {
   async create(order: MachineOrder, signal: AbortSignal): Promise<RemoteMachine> {
     const known = (await this.find(order.owner)).find(({ key, state }) => key === order.key && state !== 'ended');
     if (known) return known;
-    const letGo = this.#images.hold(order.disk.digest);
+    const letGo = this.#images.held.take(order.disk.digest);
     try {
       return await this.#run(order, signal);
     } finally {

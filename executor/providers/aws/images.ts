@@ -10,6 +10,7 @@ import {
 import { createHash } from 'node:crypto';
 import type { Clock } from '../../../core/clock.js';
 import { UnikError } from '../../../core/errors.js';
+import { Holds } from '../../../core/holds.js';
 import { SharedWork } from '../../../core/shared-work.js';
 import { poll } from '../../../core/retry.js';
 import type { Owner } from '../../model.js';
@@ -34,8 +35,8 @@ export interface ImageParts {
 /** Machine images of disks: one for each owner and disk, found again by its name. */
 export class AwsImages {
   readonly #work = new SharedWork<string>();
-  /** Disks of machines that are being started, by how many. */
-  readonly #held = new Map<string, number>();
+  /** Digests of disks whose machines are being started: nothing of them is removed meanwhile. */
+  readonly held = new Holds();
   constructor(private readonly parts: ImageParts) {}
 
   /** The image of this disk, made when there is none. */
@@ -47,16 +48,6 @@ export class AwsImages {
     });
   }
 
-  /** Nothing of this disk is removed until the function that this gives is called. */
-  hold(digest: string): () => void {
-    this.#held.set(digest, (this.#held.get(digest) ?? 0) + 1);
-    return () => {
-      const left = (this.#held.get(digest) ?? 1) - 1;
-      if (left > 0) this.#held.set(digest, left);
-      else this.#held.delete(digest);
-    };
-  }
-
   /** Removes images and their snapshots that no machine needs, and uploads that nobody here goes on with. Gives their ids. */
   async collect(owner: Owner, inUse: ReadonlySet<string>): Promise<string[]> {
     const { clients } = this.parts;
@@ -65,7 +56,7 @@ export class AwsImages {
       .send(new DescribeImagesCommand({ Owners: ['self'], Filters: filters }))
       .catch(fail('DescribeImages'));
     const gone: string[] = [];
-    const isHeld = (tags: readonly Tag[] | undefined): boolean => this.#held.has(tagOf(tags, TAGS.disk) ?? '');
+    const isHeld = (tags: readonly Tag[] | undefined): boolean => this.held.has(tagOf(tags, TAGS.disk) ?? '');
     for (const { ImageId: id, Tags } of Images) {
       if (id === undefined || inUse.has(id) || isHeld(Tags)) continue;
       await clients.control.send(new DeregisterImageCommand({ ImageId: id })).catch(unlessGone('DeregisterImage'));

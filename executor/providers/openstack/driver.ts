@@ -63,7 +63,7 @@ export class OpenStackDriver implements Driver {
   async create(order: MachineOrder, signal: AbortSignal): Promise<RemoteMachine> {
     const data = userData(order.config);
     const name = nameOf(order);
-    const letGo = this.#images.hold(order.disk.digest);
+    const letGo = this.#images.held.take(order.disk.digest);
     this.#making.add(name);
     try {
       const id = (await this.#known(order)) ?? (await this.#make(order, { name, data }, signal));

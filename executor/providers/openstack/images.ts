@@ -6,6 +6,7 @@ import { Transform } from 'node:stream';
 import { z } from 'zod';
 import type { Clock } from '../../../core/clock.js';
 import { UnikError } from '../../../core/errors.js';
+import { Holds } from '../../../core/holds.js';
 import { poll } from '../../../core/retry.js';
 import { SharedWork } from '../../../core/shared-work.js';
 import { convertDisk } from '../../disks/formats.js';
@@ -41,8 +42,8 @@ export interface ImageParts {
 /** Glance's images of disks: one for each owner and disk, found again by name and properties. */
 export class Images {
   readonly #work = new SharedWork<string>();
-  /** Disks of machines that are being started, by how many. */
-  readonly #held = new Map<string, number>();
+  /** Digests of disks whose machines are being started: nothing of them is removed meanwhile. */
+  readonly held = new Holds();
   constructor(private readonly parts: ImageParts) {}
 
   /** The image of this disk, made when there is none. */
@@ -58,21 +59,11 @@ export class Images {
     });
   }
 
-  /** Nothing of this disk is removed until the function that this gives is called. */
-  hold(digest: string): () => void {
-    this.#held.set(digest, (this.#held.get(digest) ?? 0) + 1);
-    return () => {
-      const left = (this.#held.get(digest) ?? 1) - 1;
-      if (left > 0) this.#held.set(digest, left);
-      else this.#held.delete(digest);
-    };
-  }
-
   /** Removes what no machine needs, and uploads that broke off. Gives their ids. */
   async collect(owner: Owner, inUse: ReadonlySet<string>): Promise<string[]> {
     const gone: string[] = [];
     for (const image of await this.#list({ [PROPERTIES.owner]: owner })) {
-      const held = this.#held.has(String(image[PROPERTIES.disk]));
+      const held = this.held.has(String(image[PROPERTIES.disk]));
       // The filter is one that a service may not know; what is not ours stays.
       if (image[PROPERTIES.owner] !== owner || inUse.has(image.id) || held) continue;
       if (await this.#delete(image.id)) gone.push(image.id);

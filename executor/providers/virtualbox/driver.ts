@@ -1,14 +1,15 @@
 import { createHash } from 'node:crypto';
-import { mkdir, open, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../../core/clock.js';
-import { hasCode, toUnikError, UnikError } from '../../../core/errors.js';
+import { toUnikError, UnikError } from '../../../core/errors.js';
 import { poll } from '../../../core/retry.js';
 import type { Owner } from '../../model.js';
 import type { Finding, Probe } from '../provider.js';
 import { configSeed } from '../../disks/seed.js';
 import type { Driver, MachineOrder, Place, Ref, RemoteMachine, RemoteState } from '../../remote/driver.js';
 import { placeIn, poolSize } from '../../remote/pool.js';
+import { readSerialFile } from '../../remote/serial-file.js';
 import type { VirtualBoxConfig } from './config.js';
 import { majorVersion, readInfo, readNames, VBoxError, VBoxManage } from './manage.js';
 
@@ -20,7 +21,6 @@ export interface VirtualBoxOptions {
 }
 
 const OFF_MS = 30_000;
-const READ_BYTES = 1024 * 1024;
 
 /** One that was told to go is over; one that waits (paused, stuck) is not. */
 const ENDED = new Set(['poweroff', 'aborted', 'aborted-saved', 'saved']);
@@ -30,7 +30,10 @@ export class VirtualBoxDriver implements Driver {
   readonly name = 'virtualbox';
   readonly configFrom = 'seed';
   readonly firmware = 'bios';
-  readonly serial = { kind: 'after', read: (ref: Ref, bytes: number) => this.#serial(ref, bytes) } as const;
+  readonly serial = {
+    kind: 'after',
+    read: (ref: Ref, bytes: number) => readSerialFile(join(this.#folder(nameOf(ref)), 'serial'), bytes),
+  } as const;
   readonly #manage: VBoxManage;
   #major: Promise<number> | undefined;
 
@@ -192,21 +195,6 @@ export class VirtualBoxDriver implements Driver {
       return ENDED.has(info.get('VMState') ?? '') ? 'ended' : 'running';
     } catch (err) {
       if (err instanceof VBoxError && err.vbox === 'VBOX_E_OBJECT_NOT_FOUND') return undefined;
-      throw err;
-    }
-  }
-
-  async #serial(ref: Ref, bytes: number): Promise<Buffer | undefined> {
-    try {
-      const file = await open(join(this.#folder(nameOf(ref)), 'serial'), 'r');
-      try {
-        const { buffer, bytesRead } = await file.read(Buffer.alloc(READ_BYTES), 0, READ_BYTES, bytes);
-        return buffer.subarray(0, bytesRead);
-      } finally {
-        await file.close();
-      }
-    } catch (err) {
-      if (hasCode(err, 'ENOENT')) return undefined;
       throw err;
     }
   }

@@ -1,18 +1,7 @@
-import type { Clock } from '../../../core/clock.js';
-import type { Log } from '../../../core/log.js';
 import type { Pace } from '../../remote/machine.js';
-import { RemoteProvider } from '../../remote/remote.js';
+import { RemoteProvider, type RemoteOptions } from '../../remote/remote.js';
 import type { VirtualBoxConfig } from './config.js';
 import { VirtualBoxDriver } from './driver.js';
-
-export interface VirtualBoxProviderOptions {
-  config: VirtualBoxConfig;
-  /** A folder of our own. */
-  home: string;
-  clock: Clock;
-  log: Log;
-  pace?: Partial<Pace>;
-}
 
 /** The host is near: it may be asked often. */
 const NEAR: Partial<Pace> = {
@@ -24,8 +13,11 @@ const NEAR: Partial<Pace> = {
 };
 
 /** Machines of VirtualBox on this host. */
-export function createVirtualBoxProvider({ pace = {}, ...options }: VirtualBoxProviderOptions): RemoteProvider {
-  const { home, clock, log, config } = options;
+export function createVirtualBoxProvider({
+  config,
+  ...options
+}: RemoteOptions & { config: VirtualBoxConfig }): RemoteProvider {
+  const { home, clock, pace } = options;
   const driver = new VirtualBoxDriver({ config, home, clock });
-  return new RemoteProvider({ home, clock, log, pace: { ...NEAR, ...pace }, driver });
+  return new RemoteProvider({ ...options, pace: { ...NEAR, ...pace }, driver });
 }

@@ -1,18 +1,7 @@
-import type { Clock } from '../../../core/clock.js';
-import type { Log } from '../../../core/log.js';
 import type { Pace } from '../../remote/machine.js';
-import { RemoteProvider } from '../../remote/remote.js';
+import { RemoteProvider, type RemoteOptions } from '../../remote/remote.js';
 import type { VSphereConfig } from './config.js';
 import { VSphereDriver } from './driver.js';
-
-export interface VSphereProviderOptions {
-  config: VSphereConfig;
-  /** A folder of our own. */
-  home: string;
-  clock: Clock;
-  log: Log;
-  pace?: Partial<Pace>;
-}
 
 /** vCenter answers for many hosts. */
 const USUAL: Partial<Pace> = {
@@ -24,8 +13,11 @@ const USUAL: Partial<Pace> = {
 };
 
 /** Machines of vSphere. */
-export function createVSphereProvider({ pace = {}, ...options }: VSphereProviderOptions): RemoteProvider {
-  const { home, clock, log, config } = options;
+export function createVSphereProvider({
+  config,
+  ...options
+}: RemoteOptions & { config: VSphereConfig }): RemoteProvider {
+  const { home, clock, pace } = options;
   const driver = new VSphereDriver({ config, home, clock });
-  return new RemoteProvider({ home, clock, log, pace: { ...USUAL, ...pace }, driver });
+  return new RemoteProvider({ ...options, pace: { ...USUAL, ...pace }, driver });
 }

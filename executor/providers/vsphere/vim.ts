@@ -5,6 +5,7 @@ import { Agent, request } from 'undici';
 import { messageOf, UnikError, type ErrorCode } from '../../../core/errors.js';
 import type { Clock } from '../../../core/clock.js';
 import { poll } from '../../../core/retry.js';
+import { readCredentials } from '../../remote/credentials-file.js';
 import { vsphereCredentialsSchema, type VSphereConfig } from './config.js';
 
 /** A managed object: `type` and `value` as the server gave them; ids are never taken apart. */
@@ -170,7 +171,8 @@ export class Vim {
   }
 
   async #logIn(): Promise<void> {
-    const { username, password } = await readCredentials(this.config.credentials_file);
+    const { credentials_file: file } = this.config;
+    const { username, password } = await readCredentials(file, vsphereCredentialsSchema, 'username or password');
     this.#cookie = undefined;
     const root = { type: 'ServiceInstance', value: 'ServiceInstance' };
     this.#content = (await this.#send('RetrieveServiceContent', root, ''))['returnval'] as Node;
@@ -234,20 +236,6 @@ export class Vim {
     })();
     return this.#agent;
   }
-}
-
-async function readCredentials(path: string): Promise<{ username: string; password: string }> {
-  let value: unknown;
-  try {
-    value = JSON.parse(await readFile(path, 'utf8'));
-  } catch (err) {
-    // A parser's message quotes what it read.
-    const why = err instanceof SyntaxError ? 'it is no JSON' : messageOf(err);
-    throw new UnikError('config_invalid', `credentials_file ${path}: ${why}`);
-  }
-  const parsed = vsphereCredentialsSchema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  throw new UnikError('config_invalid', `credentials_file ${path}: username or password is missing`);
 }
 
 export function morefOf(node: unknown): Moref {
