@@ -45,11 +45,9 @@ try {
   const host = await Promise.all(lastingAddresses(home).map((address) => ask(web, `/tcp/${address}/${hostPort}`)));
   const alias = await ask(web, `/tcp/10.0.2.2/${hostPort}`);
   step('doors tried');
-  const qmp = await Qmp.connect(join(home, 'machines/web/vm'), FILES.commands);
-  await qmp.execute('stop');
+  await tell('stop');
   const whileStopped = await reaches(web);
-  await qmp.execute('cont');
-  qmp.close();
+  await tell('cont');
   step('web stood still');
   await provider.stop(web, 30_000);
   const stopped = await provider.exits(web, never);
@@ -64,10 +62,18 @@ try {
   provider.close();
 }
 
+/** One command in a conversation of its own: QEMU has one at a time, and `reaches` needs it. */
+async function tell(command: string): Promise<void> {
+  const qmp = await Qmp.connect(join(home, 'machines/web/vm'), FILES.commands);
+  await qmp.execute(command);
+  qmp.close();
+}
+
 function ask(handle: MachineHandle, path: string): Promise<string> {
   const door = provider.endpoint(handle, 8080);
   return new Promise((resolve, reject) => {
-    get({ ...door, path, agent: false, timeout: 20_000 }, (response) => {
+    const signal = AbortSignal.timeout(60_000);
+    get({ ...door, path, agent: false, signal }, (response) => {
       const parts: Buffer[] = [];
       response.on('data', (part: Buffer) => parts.push(part));
       response.on('end', () => resolve(Buffer.concat(parts).toString()));

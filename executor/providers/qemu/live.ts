@@ -204,10 +204,7 @@ export class LiveMachine {
         const qmp = await Qmp.connect(this.folder.vm, FILES.events, { signal, onEvent: (event) => this.#note(event) });
         pause_ms = FIRST_LOOK_MS;
         this.#isUp();
-        const stop = (): void => qmp.close();
-        signal.addEventListener('abort', stop, { once: true });
         await qmp.closed;
-        signal.removeEventListener('abort', stop);
       } catch {
         // Not up yet, or going down: the process table decides.
       }

@@ -43,6 +43,9 @@ export async function connectUnix(folder: string, name: string, signal?: AbortSi
   }
 }
 
+/** Long enough for a machine that is busy beyond measure. */
+const ANSWER_MS = 20_000;
+
 /** A QMP conversation. QEMU serves one client per socket: a second one waits for its greeting until the first leaves. */
 export class Qmp {
   readonly #waiting = new Map<number, { resolve: (value: unknown) => void; reject: (err: Error) => void }>();
@@ -71,7 +74,10 @@ export class Qmp {
     socket.on('error', () => socket.destroy());
   }
 
-  /** Greets and negotiates. Throws machine_failed, or the system's error where nobody listens. */
+  /**
+   * Greets and negotiates; until closed, the signal ends the conversation. Throws machine_failed, or the system's error
+   * where nobody listens.
+   */
   static async connect(
     folder: string,
     name: string,
@@ -79,24 +85,36 @@ export class Qmp {
   ): Promise<Qmp> {
     const socket = await connectUnix(folder, name, options.signal);
     const qmp = new Qmp(socket, options.onEvent ?? (() => undefined));
+    const { signal } = options;
     const abort = (): void => void socket.destroy();
-    options.signal?.addEventListener('abort', abort, { once: true });
+    signal?.addEventListener('abort', abort, { once: true });
+    void qmp.closed.then(() => signal?.removeEventListener('abort', abort));
+    // It may have fired while the socket was being opened.
+    if (signal?.aborted) abort();
     try {
-      await Promise.race([new Promise<void>((resolve) => (qmp.#greet = resolve)), qmp.closed]);
+      await qmp.#within(Promise.race([new Promise<void>((resolve) => (qmp.#greet = resolve)), qmp.closed]));
       await qmp.execute('qmp_capabilities');
       return qmp;
     } catch (err) {
       socket.destroy();
       throw err;
+    }
+  }
+
+  /** A QEMU that does not answer in time is left: who waits for it hears that it went away. */
+  async #within<T>(answer: Promise<T>): Promise<T> {
+    const timer = setTimeout(() => this.socket.destroy(), ANSWER_MS);
+    try {
+      return await answer;
     } finally {
-      options.signal?.removeEventListener('abort', abort);
+      clearTimeout(timer);
     }
   }
 
   /** One command. Throws machine_failed with QEMU's words when it refuses or goes away. */
   execute(command: string, args?: Record<string, unknown>): Promise<unknown> {
     const id = this.#next++;
-    return new Promise((resolve, reject) => {
+    const answer = new Promise((resolve, reject) => {
       if (this.socket.destroyed) {
         reject(new UnikError('machine_failed', `QMP ${command}: QEMU went away`));
         return;
@@ -104,6 +122,7 @@ export class Qmp {
       this.#waiting.set(id, { resolve, reject });
       this.socket.write(`${JSON.stringify({ execute: command, ...(args ? { arguments: args } : {}), id })}\n`);
     });
+    return this.#within(answer);
   }
 
   close(): void {
