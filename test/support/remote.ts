@@ -1,8 +1,9 @@
 import { mkdir, mkdtemp, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { MachineSpec } from '../../executor/providers/provider.js';
 import type { Pace } from '../../executor/remote/machine.js';
-import type { Bench } from './qemu.js';
+import { makeSpec, open, type Bench } from './qemu.js';
 
 /** How often providers of machines elsewhere are asked in tests. */
 export const PACE: Partial<Pace> = {
@@ -17,3 +18,7 @@ export async function remoteHome(bench: Bench): Promise<string> {
   await symlink(disks, join(home, 'disks'));
   return home;
 }
+
+/** A machine whose network is its provider's. */
+export const remoteSpec = (bench: Bench, kind: string, who: { key: string; owner: string }): MachineSpec =>
+  makeSpec(bench, kind, who, { mode: 'provider', ...open });

@@ -10,8 +10,8 @@ import { createArmProvider } from '../../../executor/providers/arm/index.js';
 import type { RemoteProvider } from '../../../executor/remote/remote.js';
 import { Boards, whyNoBoards, type ConsoleKind } from '../../support/boards.js';
 import { failure } from '../../support/failure.js';
-import { makeBench, makeSpec, open, type Bench } from '../../support/qemu.js';
-import { PACE } from '../../support/remote.js';
+import { makeBench, type Bench } from '../../support/qemu.js';
+import { PACE, remoteSpec } from '../../support/remote.js';
 import { until } from '../../support/unik.js';
 
 jest.setTimeout(400_000);
@@ -48,8 +48,7 @@ const never = (): AbortSignal => new AbortController().signal;
     const config = armConfigSchema.parse({ ...boards.settings({}, kind, power), ...more });
     provider = createArmProvider({ config, home, clock: systemClock, log: createLog('test', 'silent'), pace: PACE });
   };
-  const spec = (kind: 'web' | 'exit3' | 'deaf', key: string) =>
-    makeSpec(bench, kind, { key, owner: OWNER }, { mode: 'provider', ...open });
+  const spec = (kind: 'web' | 'exit3' | 'deaf', key: string) => remoteSpec(bench, kind, { key, owner: OWNER });
   const up = (handle: MachineHandle): Promise<true> =>
     until(
       'the app listens',

@@ -1,13 +1,12 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { expect, test } from '@jest/globals';
 import { systemClock } from '../../../core/clock.js';
-import { createLog } from '../../../core/log.js';
+import { noLog } from '../../../core/log.js';
+import { armConfigSchema } from '../../../executor/providers/arm/config.js';
 import { createArmProvider } from '../../../executor/providers/arm/index.js';
-import type { RemoteProvider } from '../../../executor/remote/remote.js';
-import { providerContract } from '../../contract/provider.js';
-import { Boards, whyNoBoards } from '../../support/boards.js';
-import { makeBench, makeSpec, open, type Bench } from '../../support/qemu.js';
+import { remoteContract } from '../../contract/remote.js';
+import { whyNoBoards } from '../../support/boards.js';
+import { arm } from '../../support/elsewhere/arm.js';
+import { groundOf } from '../../support/elsewhere/ground.js';
 import { PACE } from '../../support/remote.js';
 
 const why = whyNoBoards();
@@ -16,48 +15,14 @@ if (why !== undefined) {
   console.warn(`skipped: arm: ${why}`);
   test.skip(`arm: ${why}`, () => expect(why).toBeUndefined());
 } else {
-  let bench: Bench;
-  let boards: Boards;
-  beforeAll(async () => {
-    bench = await makeBench('aarch64');
-    boards = await Boards.open(4);
-  }, 300_000);
-  afterAll(async () => {
-    await boards.close();
-    await bench.close();
-  });
-
-  providerContract(
-    'arm',
-    async () => {
-      const home = await mkdtemp(join(bench.dir, 'home-'));
-      const options = {
-        config: boards.config(),
-        home,
-        clock: systemClock,
-        log: createLog('test', 'silent'),
-        pace: PACE,
-      };
-      let provider: RemoteProvider = createArmProvider(options);
-      return {
-        provider,
-        makeSpec: (kind, who) => makeSpec(bench, kind, who, { mode: 'provider', ...open }),
-        reopen: () => {
-          provider.close();
-          provider = createArmProvider(options);
-          return provider;
-        },
-        async leftovers() {
-          const files = await readdir(home, { recursive: true });
-          const left = files.filter((name) => /claim\.json|door$|console$|record\.json|vmlinuz|initrd/.test(name));
-          return [...left, ...boards.on.map((id) => `power of ${id}`)];
-        },
-        async close() {
-          provider.close();
-          await rm(home, { recursive: true, force: true });
-        },
-      };
+  const ground = groundOf(arm);
+  remoteContract({
+    name: 'arm',
+    ground,
+    make(home) {
+      const config = armConfigSchema.parse(ground.there.options);
+      return createArmProvider({ config, home, clock: systemClock, log: noLog, pace: PACE });
     },
-    180_000,
-  );
+    patience_ms: 180_000,
+  });
 }

@@ -1,41 +1,34 @@
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
-import { execa } from 'execa';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemClock } from '../../../core/clock.js';
-import { createLog } from '../../../core/log.js';
+import { createLog, noLog } from '../../../core/log.js';
 import { awsConfigSchema } from '../../../executor/providers/aws/config.js';
 import { createAwsProvider } from '../../../executor/providers/aws/index.js';
 import type { RemoteProvider } from '../../../executor/remote/remote.js';
 import { ACCESS_KEY, AwsPeer, SECRET_KEY } from '../../support/aws-peer.js';
+import { awsSettings } from '../../support/elsewhere/aws.js';
+import { FaultBench, never, OWNER } from '../../support/elsewhere/fault-bench.js';
 import { leakRun } from '../../support/elsewhere/leaks.js';
+import { commandLines, textsBelow } from '../../support/exposed.js';
 import { failure } from '../../support/failure.js';
 import { describePeer } from '../../support/peers.js';
-import { makeBench, makeSpec, open, type Bench } from '../../support/qemu.js';
 import { PACE } from '../../support/remote.js';
 
-const OWNER = 'leak/cell';
 /** Of the long run: test/interop/long/aws-faults.test.ts. */
 const OPERATIONS = Number(process.env['UNIK_LEAK_OPERATIONS'] ?? 0);
-const never = (): AbortSignal => new AbortController().signal;
 
 // Instances here are only told about: what counts is what is asked of EC2, and what is left there.
 describePeer('aws, calls that fail', ['moto'], () => {
-  let bench: Bench;
+  let stand: FaultBench;
   let peer: AwsPeer;
-  let home: string;
-  let credentials: string;
-  let serial = 0;
-  const providers: RemoteProvider[] = [];
+  let settings: Record<string, unknown>;
 
   beforeAll(async () => {
-    bench = await makeBench();
-    peer = await AwsPeer.open(undefined, join(bench.dir, 'aws'));
+    stand = await FaultBench.open();
+    peer = await AwsPeer.open(undefined, join(stand.dir, 'aws'));
     peer.boot = false;
-    home = await mkdtemp(join(tmpdir(), 'unik-aws-'));
-    credentials = join(bench.dir, 'credentials.json');
-    await writeFile(credentials, JSON.stringify({ access_key_id: ACCESS_KEY, secret_access_key: SECRET_KEY }));
+    settings = await awsSettings(stand.dir, peer);
   }, 180_000);
   afterEach(() => {
     peer.fault = () => undefined;
@@ -43,33 +36,25 @@ describePeer('aws, calls that fail', ['moto'], () => {
     peer.hidden_ms = 0;
   });
   afterAll(async () => {
-    for (const provider of providers) provider.close();
     await peer.close();
-    await bench.close();
-    await rm(home, { recursive: true, force: true });
+    await stand.close();
   });
 
   /** Our object over the same state, as after a restart. */
-  const restart = (log = createLog('test', 'silent')): RemoteProvider => {
-    providers.at(-1)?.close();
-    const config = awsConfigSchema.parse({
-      ...{ region: 'us-east-1', endpoint: peer.endpoint, credentials_file: credentials },
-      ...{ subnet_id: peer.subnet, security_group_ids: [peer.group] },
-    });
-    const made = createAwsProvider({ config, home, clock: systemClock, log, pace: PACE, consistency_ms: 1_500 });
-    providers.push(made);
-    return made;
+  const restart = (log = noLog, over: object = {}): RemoteProvider => {
+    stand.closeLast();
+    const config = awsConfigSchema.parse({ ...settings, ...over });
+    const parts = { config, home: stand.home, clock: systemClock, log, pace: PACE };
+    return stand.use(createAwsProvider({ ...parts, consistency_ms: 1_500 }));
   };
-  const spec = (key = `leak-${String(++serial)}`) =>
-    makeSpec(bench, 'deaf', { key, owner: OWNER }, { mode: 'provider', ...open });
 
   test('an image becomes an upload of its non-zero blocks, once', async () => {
     const provider = restart();
-    const one = await provider.start(spec(), never());
-    const two = await provider.start(spec(), never());
+    const one = await provider.start(stand.spec(), never());
+    const two = await provider.start(stand.spec(), never());
     const [snapshot] = [...peer.snapshots.values()];
-    const [disk = ''] = await readdir(join(home, 'disks'));
-    const raw = await readFile(join(home, 'disks', disk));
+    const [disk = ''] = await readdir(join(stand.home, 'disks'));
+    const raw = await readFile(join(stand.home, 'disks', disk));
     const blocks = Array.from({ length: Math.ceil(raw.length / 524_288) }, (_, n) =>
       raw.subarray(n * 524_288, (n + 1) * 524_288).some((byte) => byte !== 0),
     ).filter(Boolean).length;
@@ -85,14 +70,14 @@ describePeer('aws, calls that fail', ['moto'], () => {
     let puts = 0;
     peer.fault = (action) => (action === 'PutSnapshotBlock' && ++puts > 20 ? { delay_ms: 600_000 } : undefined);
     const enough = new AbortController();
-    const broken = restart().start(spec('upload'), enough.signal);
+    const broken = restart().start(stand.spec('upload'), enough.signal);
     while (puts < 30) await new Promise((resolve) => setTimeout(resolve, 20));
     enough.abort(new Error('enough'));
     await expect(broken).rejects.toThrow();
     peer.fault = () => undefined;
     const before = peer.calls.length;
     const provider = restart();
-    const handle = await provider.start(spec('upload'), never());
+    const handle = await provider.start(stand.spec('upload'), never());
     expect(peer.calls.slice(before).filter((call) => call === 'StartSnapshot')).toEqual([]);
     expect(peer.snapshots.size).toBe(1);
     await provider.destroy(handle);
@@ -100,7 +85,7 @@ describePeer('aws, calls that fail', ['moto'], () => {
 
   test('gc takes free volumes of ours that no instance has, and nobody else’s', async () => {
     const provider = restart();
-    const handle = await provider.start(spec(), never());
+    const handle = await provider.start(stand.spec(), never());
     const [ours, kept, theirs] = await Promise.all([
       peer.freeVolume({ 'unik:owner': OWNER, 'unik:key': 'long-gone' }),
       peer.freeVolume({ 'unik:owner': OWNER, 'unik:key': handle.key }),
@@ -117,7 +102,7 @@ describePeer('aws, calls that fail', ['moto'], () => {
     let runs = 0;
     peer.fault = (action) => (action === 'RunInstances' && ++runs <= 2 ? 'drop' : undefined);
     const provider = restart();
-    const handle = await provider.start(spec(), never());
+    const handle = await provider.start(stand.spec(), never());
     expect(runs).toBe(3);
     expect(await peer.count('DescribeInstances')).toHaveLength(1);
     await provider.destroy(handle);
@@ -131,7 +116,7 @@ describePeer('aws, calls that fail', ['moto'], () => {
   ] as const)('%s is told as such, by the start and by the probe with its remedy', async (refusal, code, fix) => {
     peer.refuse = refusal;
     const provider = restart();
-    expect(await failure(() => provider.start(spec(), never()))).toMatchObject({ code });
+    expect(await failure(() => provider.start(stand.spec(), never()))).toMatchObject({ code });
     const { healthy, findings } = await provider.probe(never());
     expect(healthy).toBe(false);
     expect(findings.find(({ status }) => status === 'error')?.fix).toMatch(fix);
@@ -142,7 +127,7 @@ describePeer('aws, calls that fail', ['moto'], () => {
     async (refusal) => {
       peer.fault = (action) => (action === 'RunInstances' ? { refuse: refusal } : undefined);
       const provider = restart();
-      const wanted = spec();
+      const wanted = stand.spec();
       expect(await failure(() => provider.start(wanted, never()))).toMatchObject({ code: 'insufficient_machines' });
       expect((await provider.list(OWNER)).map(({ key }) => key)).not.toContain(wanted.key);
       expect(await peer.count('DescribeInstances')).toEqual([]);
@@ -152,7 +137,7 @@ describePeer('aws, calls that fail', ['moto'], () => {
 
   test('an API that is down ends no machine: it is taken for running until it is known to have ended', async () => {
     const provider = restart();
-    const handle = await provider.start(spec(), never());
+    const handle = await provider.start(stand.spec(), never());
     let ended = false;
     void provider.exits(handle, never()).then(() => (ended = true));
     let asked = 0;
@@ -169,30 +154,20 @@ describePeer('aws, calls that fail', ['moto'], () => {
     const provider = restart();
     const { healthy, findings } = await provider.probe(never());
     expect([healthy, findings.filter(({ status }) => status === 'error')]).toEqual([true, []]);
-    const config = awsConfigSchema.parse({
-      ...{ region: 'us-east-1', endpoint: peer.endpoint, credentials_file: credentials },
-      ...{ subnet_id: 'subnet-0123456789abcdef0', security_group_ids: [peer.group] },
-    });
-    const wrong = createAwsProvider({ config, home, clock: systemClock, log: createLog('test', 'silent') });
-    providers.push(wrong);
-    const probe = await wrong.probe(never());
+    const probe = await restart(noLog, { subnet_id: 'subnet-0123456789abcdef0' }).probe(never());
     expect(probe.findings.find(({ name }) => name.includes('subnet'))).toMatchObject({ status: 'error' });
   });
 
   test('credentials are in no record, error, log or command line', async () => {
     const said: string[] = [];
     // Its file is read with all others of this home.
-    const provider = restart(createLog('test', 'trace', join(home, 'all.log')));
+    const provider = restart(createLog('test', 'trace', join(stand.home, 'all.log')));
     peer.refuse = 'AuthFailure';
-    const refused = await failure(() => provider.start(spec(), never()));
+    const refused = await failure(() => provider.start(stand.spec(), never()));
     peer.refuse = undefined;
-    const handle = await provider.start(spec(), never());
+    const handle = await provider.start(stand.spec(), never());
     said.push(JSON.stringify([refused, handle, await provider.probe(never())]), String(refused.stack));
-    said.push((await execa('ps', ['-eo', 'args'])).stdout);
-    for (const file of await readdir(home, { recursive: true, withFileTypes: true })) {
-      const path = join(file.parentPath, file.name);
-      if (file.isFile() && !path.endsWith('.raw')) said.push(await readFile(path, 'latin1'));
-    }
+    said.push(await commandLines(), ...(await textsBelow(stand.home)));
     await provider.destroy(handle);
     for (const secret of [SECRET_KEY, ACCESS_KEY, 'hunter2-hunter2']) expect(said.join('\n')).not.toContain(secret);
   }, 60_000);
@@ -204,7 +179,7 @@ describePeer('aws, calls that fail', ['moto'], () => {
       const faults = ['throttle', 'error', 'drop', { delay_ms: 200 }] as const;
       await leakRun(
         {
-          ...{ owner: OWNER, home, restart, spec },
+          ...{ owner: OWNER, home: stand.home, restart, spec: stand.spec },
           trouble(random) {
             peer.hidden_ms = random ? 500 : 0;
             peer.fault = () => (random && random() < 0.06 ? faults[Math.floor(random() * faults.length)] : undefined);

@@ -1,7 +1,6 @@
 /** Cloud Foundry on each provider: pushed, routed, logged, scaled, replaced, deleted. A provider adds one row. */
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
-import { execa } from 'execa';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Platform } from '../../support/cf/platform.js';
@@ -12,6 +11,7 @@ import type { Elsewhere, ElsewhereRow } from '../../support/elsewhere/elsewhere.
 import { openstack } from '../../support/elsewhere/openstack.js';
 import { virtualbox } from '../../support/elsewhere/virtualbox.js';
 import { vsphere } from '../../support/elsewhere/vsphere.js';
+import { commandLines, textsBelow } from '../../support/exposed.js';
 import { whyNoPeerNet } from '../../support/peer-net.js';
 import { describePeer } from '../../support/peers.js';
 import { send } from '../../support/routes/client.js';
@@ -120,14 +120,9 @@ for (const row of ROWS) {
     });
 
     test('what opens the provider is in no command line, log or record', async () => {
-      const said = [(await execa('ps', ['-eo', 'args'])).stdout];
-      const home = join(platform.home, 'cf/cells/cell-0');
-      for (const file of await readdir(home, { recursive: true, withFileTypes: true })) {
-        const path = join(file.parentPath, file.name);
-        // What machines are made of is not ours to tell.
-        if (file.isFile() && !/\.(raw|vdi|iso|erofs|gz|zip|ko)$|\/kernels\/|\/downloads\//.test(path))
-          said.push(await readFile(path, 'latin1').catch(() => ''));
-      }
+      // What machines are made of is not ours to tell.
+      const made = /\.(raw|vdi|iso|erofs|gz|zip|ko)$|\/kernels\/|\/downloads\//;
+      const said = [await commandLines(), ...(await textsBelow(join(platform.home, 'cf/cells/cell-0'), made))];
       expect(said.length).toBeGreaterThan(5);
       for (const secret of there.secrets) expect(said.filter((text) => text.includes(secret))).toEqual([]);
     });
@@ -137,7 +132,8 @@ for (const row of ROWS) {
       await machines(0);
       // It looks when it begins, as it does every hour.
       await platform.killCell();
-      const left = (): Promise<string[]> => there.left(join(platform.home, 'cf/cells/cell-0/home'));
+      const left = (): Promise<string[]> =>
+        there.left(join(platform.home, 'cf/cells/cell-0/home/providers', row.provider));
       const empty = async (): Promise<true | undefined> => ((await left()).length === 0 ? true : undefined);
       await until('nothing is left', empty, 60_000).catch(async () => expect(await left()).toEqual([]));
     });

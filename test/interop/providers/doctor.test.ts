@@ -1,12 +1,12 @@
 /** `unik doctor` of providers that are configured: what is well, and for what is not, the right by its name and the remedy. */
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
-import { execa } from 'execa';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Finding } from '../../../executor/providers/provider.js';
 import { ACCESS_KEY, AwsPeer, SECRET_KEY } from '../../support/aws-peer.js';
 import { PROGRAM } from '../../support/elsewhere/virtualbox.js';
+import { commandLines, textsBelow } from '../../support/exposed.js';
 import { describePeer } from '../../support/peers.js';
 import { makeUnik, root, until, type Unik } from '../../support/unik.js';
 import { PASSWORD, USERNAME, VSpherePeer } from '../../support/vsphere-peer.js';
@@ -125,7 +125,7 @@ describePeer('doctor', ['moto', 'vcsim'], () => {
       ['provider', 'ls'],
     ])
       said.push(await unik.ok(args));
-    said.push((await execa('ps', ['-eo', 'args'])).stdout);
+    said.push(await commandLines());
     await unik.ok(['rm', '-f', 'aws', 'vsphere'], { timeout_ms: 120_000 });
     said.push(await unik.ok(['gc']));
     expect([await aws.left(), await vsphere.left()]).toEqual([[], []]);
@@ -139,15 +139,12 @@ describePeer('doctor', ['moto', 'vcsim'], () => {
     const found = await findings();
     expect(found.get('aws reach and credentials')?.fix).toMatch(/valid credentials/);
     expect(found.get('vsphere reach and credentials')?.fix).toMatch(/credentials_file/);
-    said.push((await execa('ps', ['-eo', 'args'])).stdout);
+    said.push(await commandLines());
     await nothingSaid();
   });
 
   const nothingSaid = async (): Promise<void> => {
-    for (const file of await readdir(unik.home, { recursive: true, withFileTypes: true })) {
-      if (file.isFile() && !/\.(raw|erofs)$|kernel|initr/.test(file.name))
-        said.push(await readFile(join(file.parentPath, file.name), 'latin1'));
-    }
+    said.push(...(await textsBelow(unik.home, /\.(raw|erofs)$|(kernel|initr)[^/]*$/)));
     for (const secret of [ACCESS_KEY, SECRET_KEY, PASSWORD]) expect(said.join('\n')).not.toContain(secret);
   };
 

@@ -10,11 +10,11 @@ import { createOpenStackProvider } from '../../../executor/providers/openstack/i
 import { nameOf, tagOf } from '../../../executor/providers/openstack/names.js';
 import type { MachineHandle } from '../../../executor/model.js';
 import type { RemoteProvider } from '../../../executor/remote/remote.js';
-import { cloudConfig } from '../../support/openstack/contract.js';
+import { cloudConfig } from '../../support/openstack/cloud-config.js';
 import { OpenStackPeer } from '../../support/openstack/peer.js';
 import { describePeer, peer as program } from '../../support/peers.js';
-import { makeBench, makeSpec, open, type Bench } from '../../support/qemu.js';
-import { PACE } from '../../support/remote.js';
+import { makeBench, type Bench } from '../../support/qemu.js';
+import { PACE, remoteSpec } from '../../support/remote.js';
 
 const OWNER = 'client/cell';
 const who = { key: 'seen-by-others', owner: OWNER };
@@ -51,7 +51,7 @@ for (const real of [false, true]) {
       await mkdir(join(bench.dir, 'home'));
       const parts = { home: join(bench.dir, 'home'), clock: systemClock, log: noLog, pace: PACE };
       provider = createOpenStackProvider({ ...parts, config });
-      handle = await provider.start(makeSpec(bench, 'deaf', who, { mode: 'provider', ...open }), never());
+      handle = await provider.start(remoteSpec(bench, 'deaf', who), never());
       const python = join(dirname(program('openstack')), 'python3');
       const script = join(import.meta.dirname, '../../support/openstack/client.py');
       const env = { OS_CLIENT_CONFIG_FILE: config.credentials_file };

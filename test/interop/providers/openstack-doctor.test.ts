@@ -1,11 +1,11 @@
 /** `unik doctor` of a configured cloud: what is well, and what is not with its remedy; nothing that is said or kept holds a secret. */
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
-import { execa } from 'execa';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Finding } from '../../../executor/providers/provider.js';
-import { cloudConfig } from '../../support/openstack/contract.js';
+import { commandLines, textsBelow } from '../../support/exposed.js';
+import { cloudConfig } from '../../support/openstack/cloud-config.js';
 import { PASSWORD } from '../../support/openstack/keystone.js';
 import { OpenStackPeer } from '../../support/openstack/peer.js';
 import { makeUnik, type Unik } from '../../support/unik.js';
@@ -80,11 +80,8 @@ test('the least rights are access rules of an application credential', async () 
 });
 
 test('credentials are in nothing that was said or kept', async () => {
-  said.push((await execa('ps', ['-eo', 'args'])).stdout);
-  for (const file of await readdir(unik.home, { recursive: true, withFileTypes: true })) {
-    if (file.isFile() && !/\.(raw|erofs)$|kernel|initr/.test(file.name))
-      said.push(await readFile(join(file.parentPath, file.name), 'latin1'));
-  }
+  said.push(await commandLines());
+  said.push(...(await textsBelow(unik.home, /\.(raw|erofs)$|(kernel|initr)[^/]*$/)));
   expect(said.length).toBeGreaterThan(5);
   for (const secret of [PASSWORD, 'gAAAAA']) expect(said.join('\n')).not.toContain(secret);
 });

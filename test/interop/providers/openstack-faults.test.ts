@@ -1,39 +1,31 @@
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
-import { execa } from 'execa';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemClock } from '../../../core/clock.js';
-import { createLog } from '../../../core/log.js';
+import { createLog, noLog } from '../../../core/log.js';
 import type { OpenStackConfig } from '../../../executor/providers/openstack/config.js';
 import { createOpenStackProvider } from '../../../executor/providers/openstack/index.js';
 import { CALLS } from '../../../executor/providers/openstack/policy.js';
 import type { Finding } from '../../../executor/providers/provider.js';
 import type { RemoteProvider } from '../../../executor/remote/remote.js';
+import { FaultBench, never, OWNER } from '../../support/elsewhere/fault-bench.js';
 import { leakRun } from '../../support/elsewhere/leaks.js';
+import { commandLines, textsBelow } from '../../support/exposed.js';
 import { failure } from '../../support/failure.js';
-import { cloudConfig } from '../../support/openstack/contract.js';
+import { cloudConfig } from '../../support/openstack/cloud-config.js';
 import { APP_ID, APP_SECRET, PASSWORD } from '../../support/openstack/keystone.js';
 import { OpenStackPeer, type Fault } from '../../support/openstack/peer.js';
-import { makeBench, makeSpec, open, type Bench } from '../../support/qemu.js';
 import { PACE } from '../../support/remote.js';
 
-const OWNER = 'leak/cell';
 const OPERATIONS = Number(process.env['UNIK_LEAK_OPERATIONS'] ?? 30);
-const never = (): AbortSignal => new AbortController().signal;
 
 // Servers here are only told about: what counts is what is asked of the cloud, and what is left there.
-let bench: Bench;
+let stand: FaultBench;
 let peer: OpenStackPeer;
-let home: string;
-let serial = 0;
-const providers: RemoteProvider[] = [];
 
 beforeAll(async () => {
-  bench = await makeBench();
-  peer = await OpenStackPeer.open(undefined, join(bench.dir, 'openstack'));
-  home = join(await mkdtemp(join(tmpdir(), 'unik-openstack-')), 'home');
-  await mkdir(home);
+  stand = await FaultBench.open();
+  peer = await OpenStackPeer.open(undefined, join(stand.dir, 'openstack'));
 }, 180_000);
 afterEach(() => {
   peer.fault = () => undefined;
@@ -44,26 +36,20 @@ afterEach(() => {
   peer.glance.quota = Infinity;
 });
 afterAll(async () => {
-  for (const provider of providers) provider.close();
   await peer.close();
-  await bench.close();
-  await rm(join(home, '..'), { recursive: true, force: true });
+  await stand.close();
 });
 
-const config = (more: Partial<OpenStackConfig> = {}): Promise<OpenStackConfig> => cloudConfig(bench.dir, peer, more);
-const make = (given: OpenStackConfig, log = createLog('test', 'silent')): RemoteProvider => {
-  const parts = { home, clock: systemClock, log, pace: PACE, consistency_ms: 1_000 };
-  const made = createOpenStackProvider({ ...parts, config: given });
-  providers.push(made);
-  return made;
+const config = (more: Partial<OpenStackConfig> = {}): Promise<OpenStackConfig> => cloudConfig(stand.dir, peer, more);
+const make = (given: OpenStackConfig, log = noLog): RemoteProvider => {
+  const parts = { home: stand.home, clock: systemClock, log, pace: PACE, consistency_ms: 1_000 };
+  return stand.use(createOpenStackProvider({ ...parts, config: given }));
 };
 /** Our object over the same state, as after a restart. */
 const restart = async (more: Partial<OpenStackConfig> = {}): Promise<RemoteProvider> => {
-  providers.at(-1)?.close();
+  stand.closeLast();
   return make(await config(more));
 };
-const spec = (key = `leak-${String(++serial)}`) =>
-  makeSpec(bench, 'deaf', { key, owner: OWNER }, { mode: 'provider', ...open });
 const servers = (): string[] => [...peer.nova.servers.keys()];
 /** The first `times` calls of this kind meet the fault. */
 const meet = (call: string, fault: Fault, times = 1): void => {
@@ -78,8 +64,8 @@ const clear = async (provider: RemoteProvider): Promise<void> => {
 
 test('a disk is uploaded once, as what Nova needs, and gc leaves none that no machine is a copy of', async () => {
   const provider = await restart();
-  const one = await provider.start(spec(), never());
-  const two = await provider.start(spec(), never());
+  const one = await provider.start(stand.spec(), never());
+  const two = await provider.start(stand.spec(), never());
   const [image, ...others] = [...peer.glance.images.values()];
   expect(others).toEqual([]);
   expect(image).toMatchObject({
@@ -91,7 +77,7 @@ test('a disk is uploaded once, as what Nova needs, and gc leaves none that no ma
   await provider.destroy(two);
   expect(await provider.collect(OWNER)).toEqual([image?.id]);
   expect(peer.all()).toEqual([]);
-  expect(await readdir(join(home, 'uploads'))).toEqual([]);
+  expect(await readdir(join(stand.home, 'uploads'))).toEqual([]);
 }, 120_000);
 
 test.each(['nova POST /servers', 'neutron POST /ports', 'glance POST /images', 'glance PUT /images/{id}/file'])(
@@ -99,7 +85,7 @@ test.each(['nova POST /servers', 'neutron POST /ports', 'glance POST /images', '
   async (call) => {
     meet(call, 'drop');
     const provider = await restart();
-    const handle = await provider.start(spec(), never());
+    const handle = await provider.start(stand.spec(), never());
     expect(servers()).toEqual([handle.data['id']]);
     expect([peer.neutron.ports.size, peer.glance.images.size]).toEqual([1, 1]);
     await clear(provider);
@@ -110,15 +96,16 @@ test.each(['nova POST /servers', 'neutron POST /ports', 'glance POST /images', '
 test('an order that was lost, and one after our own end, find the server that there is', async () => {
   meet('nova POST /servers', 'drop', 9);
   const provider = await restart();
-  const wanted = spec();
+  const wanted = stand.spec();
   const handle = await provider.start(wanted, never());
   expect(peer.calls.filter((call) => call === 'nova POST /servers').length).toBeGreaterThan(0);
   expect(servers()).toEqual([handle.data['id']]);
-  await rm(join(home, 'machines'), { recursive: true });
-  const again = await (await restart()).start(wanted, never());
+  await rm(join(stand.home, 'machines'), { recursive: true });
+  const after = await restart();
+  const again = await after.start(wanted, never());
   expect(again.data['id']).toBe(handle.data['id']);
   expect(servers()).toHaveLength(1);
-  await clear(providers.at(-1) ?? provider);
+  await clear(after);
 }, 120_000);
 
 test.each(['throttle', 'busy', 'error', 'cut'] as const)(
@@ -131,7 +118,7 @@ test.each(['throttle', 'busy', 'error', 'cut'] as const)(
       return fault;
     };
     const provider = await restart();
-    const handle = await provider.start(spec(), never());
+    const handle = await provider.start(stand.spec(), never());
     expect(servers()).toEqual([handle.data['id']]);
     expect(seen).toContain('nova POST /servers');
     await provider.destroy(handle);
@@ -164,7 +151,7 @@ test('an application credential lets in, alone or in clouds.yaml', async () => {
     application_credential_id: APP_ID,
     application_credential_secret: APP_SECRET,
   };
-  const file = join(bench.dir, 'app.json');
+  const file = join(stand.dir, 'app.json');
   for (const document of [auth, { clouds: { apps: { auth, auth_type: 'v3applicationcredential' } } }]) {
     await writeFile(file, JSON.stringify(document));
     expect(await (await restart({ credentials_file: file })).list(OWNER)).toEqual([]);
@@ -185,7 +172,7 @@ test.each(limits)(
   async (_, short, code, words) => {
     short();
     const provider = await restart();
-    expect(await failure(() => provider.start(spec(), never()))).toMatchObject({
+    expect(await failure(() => provider.start(stand.spec(), never()))).toMatchObject({
       code,
       message: expect.stringMatching(words),
     });
@@ -197,16 +184,17 @@ test.each(limits)(
 
 test('all pages of the servers are read', async () => {
   const provider = await restart();
-  for (let n = 0; n < 3; n++) await provider.start(spec(), never());
+  for (let n = 0; n < 3; n++) await provider.start(stand.spec(), never());
   peer.nova.page = 1;
-  await rm(join(home, 'machines'), { recursive: true });
-  expect(await (await restart()).list(OWNER)).toHaveLength(3);
-  await clear(providers.at(-1) ?? provider);
+  await rm(join(stand.home, 'machines'), { recursive: true });
+  const after = await restart();
+  expect(await after.list(OWNER)).toHaveLength(3);
+  await clear(after);
 }, 60_000);
 
 test('while Nova is away no machine counts as ended', async () => {
   const provider = await restart();
-  const handle = await provider.start(spec(), never());
+  const handle = await provider.start(stand.spec(), never());
   const watch = new AbortController();
   const exit = provider.exits(handle, watch.signal).then(
     () => 'ended',
@@ -238,7 +226,7 @@ const wrongs: [string, () => Promise<RemoteProvider> | RemoteProvider, RegExp, R
   [
     'credentials',
     async () => {
-      const file = join(bench.dir, 'wrong.json');
+      const file = join(stand.dir, 'wrong.json');
       const auth = { auth_url: peer.auth_url, username: 'unik', project_name: 'apps', password: 'of-old' };
       await writeFile(file, JSON.stringify(auth));
       return restart({ credentials_file: file });
@@ -276,26 +264,26 @@ test.each(wrongs)(
 
 test('credentials are in no record, error, log or command line', async () => {
   const said: string[] = [];
-  const log = createLog('test', 'trace', join(home, 'all.log'));
-  const file = join(bench.dir, 'old.json');
+  const log = createLog('test', 'trace', join(stand.home, 'all.log'));
+  const file = join(stand.dir, 'old.json');
   const auth = { auth_url: peer.auth_url, username: 'unik', project_name: 'apps', password: `${PASSWORD}-of-old` };
   await writeFile(file, JSON.stringify(auth), { mode: 0o600 });
-  const refused = await failure(async () => make(await config({ credentials_file: file }), log).start(spec(), never()));
+  const refused = await failure(async () =>
+    make(await config({ credentials_file: file }), log).start(stand.spec(), never()),
+  );
   await writeFile(file, `auth: [${PASSWORD}`);
-  const broken = await failure(async () => make(await config({ credentials_file: file }), log).start(spec(), never()));
+  const broken = await failure(async () =>
+    make(await config({ credentials_file: file }), log).start(stand.spec(), never()),
+  );
   expect([refused.code, broken.code]).toEqual(['provider_unavailable', 'config_invalid']);
   const provider = make(await config(), log);
-  const handle = await provider.start(spec(), never());
+  const handle = await provider.start(stand.spec(), never());
   peer.fault = (call) => (call === 'nova GET /servers/detail' ? 'forbidden' : undefined);
   const forbidden = await failure(() => provider.list(OWNER));
   peer.fault = () => undefined;
   said.push(JSON.stringify([refused, broken, forbidden, handle, await provider.probe(never())]));
   said.push(...[refused, broken, forbidden].map(({ stack }) => String(stack)));
-  said.push((await execa('ps', ['-eo', 'args'])).stdout);
-  for (const entry of await readdir(home, { recursive: true, withFileTypes: true })) {
-    const path = join(entry.parentPath, entry.name);
-    if (entry.isFile() && !path.endsWith('.raw')) said.push(await readFile(path, 'latin1'));
-  }
+  said.push(await commandLines(), ...(await textsBelow(stand.home)));
   await clear(provider);
   // Tokens begin so.
   for (const secret of [PASSWORD, 'hunter2-hunter2', 'gAAAAA']) expect(said.join('\n')).not.toContain(secret);
@@ -307,9 +295,9 @@ test(`${OPERATIONS} operations with faults and kills leave nothing that our list
   const given = await config();
   await leakRun(
     {
-      ...{ owner: OWNER, home, spec },
+      ...{ owner: OWNER, home: stand.home, spec: stand.spec },
       restart() {
-        providers.at(-1)?.close();
+        stand.closeLast();
         return make(given);
       },
       trouble(random) {

@@ -1,75 +1,53 @@
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
-import { execa } from 'execa';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemClock } from '../../../core/clock.js';
-import { createLog } from '../../../core/log.js';
-import { vsphereConfigSchema, type VSphereConfig } from '../../../executor/providers/vsphere/config.js';
+import { createLog, noLog } from '../../../core/log.js';
+import { vsphereConfigSchema } from '../../../executor/providers/vsphere/config.js';
 import { createVSphereProvider } from '../../../executor/providers/vsphere/index.js';
 import type { RemoteProvider } from '../../../executor/remote/remote.js';
+import { FaultBench, never, OWNER } from '../../support/elsewhere/fault-bench.js';
 import { leakRun } from '../../support/elsewhere/leaks.js';
+import { vsphereSettings } from '../../support/elsewhere/vsphere.js';
+import { commandLines, textsBelow } from '../../support/exposed.js';
 import { failure } from '../../support/failure.js';
 import { describePeer } from '../../support/peers.js';
-import { makeBench, makeSpec, open, type Bench } from '../../support/qemu.js';
 import { PACE } from '../../support/remote.js';
 import { PASSWORD, USERNAME, VSpherePeer } from '../../support/vsphere-peer.js';
 
-const OWNER = 'leak/cell';
 const OPERATIONS = Number(process.env['UNIK_LEAK_OPERATIONS'] ?? 200);
-const never = (): AbortSignal => new AbortController().signal;
 
 // Machines here are only told about: what counts is what is asked of vSphere, and what is left there.
 describePeer('vsphere, calls that fail', ['vcsim'], () => {
-  let bench: Bench;
+  let stand: FaultBench;
   let peer: VSpherePeer;
-  let home: string;
-  let credentials: string;
-  let serial = 0;
-  const providers: RemoteProvider[] = [];
+  let settings: Record<string, unknown>;
 
   beforeAll(async () => {
-    bench = await makeBench();
-    peer = await VSpherePeer.open(undefined, join(bench.dir, 'vsphere'));
-    home = join(await mkdtemp(join(tmpdir(), 'unik-vsphere-')), 'home');
-    await mkdir(home);
-    credentials = join(bench.dir, 'credentials.json');
-    await writeFile(credentials, JSON.stringify({ username: USERNAME, password: PASSWORD }), { mode: 0o600 });
+    stand = await FaultBench.open();
+    peer = await VSpherePeer.open(undefined, join(stand.dir, 'vsphere'));
+    const addresses = { subnet: '10.98.0.0/16', first: '10.98.0.10', last: '10.98.3.250' };
+    settings = await vsphereSettings(stand.dir, peer, addresses);
   }, 180_000);
   afterEach(() => {
     peer.fault = () => undefined;
   });
   afterAll(async () => {
-    for (const provider of providers) provider.close();
     await peer.close();
-    await bench.close();
-    await rm(join(home, '..'), { recursive: true, force: true });
+    await stand.close();
   });
 
-  const config = (over: object = {}): VSphereConfig =>
-    vsphereConfigSchema.parse({
-      ...{ url: peer.url, credentials_file: credentials, datacenter: 'DC0', resource_pool: 'DC0_C0/Resources' },
-      ...{ network: 'VM Network', datastore: 'LocalDS_0' },
-      addresses: { subnet: '10.98.0.0/16', first: '10.98.0.10', last: '10.98.3.250' },
-      ...over,
-    });
-  const make = (given: VSphereConfig, log = createLog('test', 'silent')): RemoteProvider => {
-    const made = createVSphereProvider({ config: given, home, clock: systemClock, log, pace: PACE });
-    providers.push(made);
-    return made;
-  };
   /** Our object over the same state, as after a restart. */
-  const restart = (): RemoteProvider => {
-    providers.at(-1)?.close();
-    return make(config());
+  const restart = (log = noLog, over: object = {}): RemoteProvider => {
+    stand.closeLast();
+    const config = vsphereConfigSchema.parse({ ...settings, ...over });
+    return stand.use(createVSphereProvider({ config, home: stand.home, clock: systemClock, log, pace: PACE }));
   };
-  const spec = (key = `leak-${String(++serial)}`) =>
-    makeSpec(bench, 'deaf', { key, owner: OWNER }, { mode: 'provider', ...open });
 
   test('a disk is uploaded once, and gc leaves none that no machine is a copy of', async () => {
     const provider = restart();
-    const one = await provider.start(spec(), never());
-    const two = await provider.start(spec(), never());
+    const one = await provider.start(stand.spec(), never());
+    const two = await provider.start(stand.spec(), never());
     const masters = async (): Promise<string[]> => (await peer.left()).filter((path) => path.startsWith('unik/disks/'));
     expect((await masters()).filter((path) => path.endsWith('-flat.vmdk'))).toHaveLength(1);
     await provider.destroy(one);
@@ -85,7 +63,7 @@ describePeer('vsphere, calls that fail', ['vcsim'], () => {
       let lost = 0;
       peer.fault = (called) => (called === method && ++lost === 1 ? 'drop' : undefined);
       const provider = restart();
-      const wanted = spec();
+      const wanted = stand.spec();
       await provider.start(wanted, never()).catch(() => undefined);
       const handle = await provider.start(wanted, never());
       expect(await peer.vms()).toEqual([handle.data['id']]);
@@ -98,19 +76,15 @@ describePeer('vsphere, calls that fail', ['vcsim'], () => {
 
   test('credentials are in no record, error, log or command line', async () => {
     const said: string[] = [];
-    const log = createLog('test', 'trace', join(home, 'all.log'));
-    const wrong = join(bench.dir, 'wrong.json');
+    const log = createLog('test', 'trace', join(stand.home, 'all.log'));
+    const wrong = join(stand.dir, 'wrong.json');
     await writeFile(wrong, JSON.stringify({ username: USERNAME, password: `${PASSWORD}-of-old` }), { mode: 0o600 });
-    const refused = await failure(() => make(config({ credentials_file: wrong }), log).start(spec(), never()));
+    const refused = await failure(() => restart(log, { credentials_file: wrong }).start(stand.spec(), never()));
     expect(refused).toMatchObject({ code: 'provider_unavailable' });
-    const provider = make(config(), log);
-    const handle = await provider.start(spec(), never());
+    const provider = restart(log);
+    const handle = await provider.start(stand.spec(), never());
     said.push(JSON.stringify([refused, handle, await provider.probe(never())]), String(refused.stack));
-    said.push((await execa('ps', ['-eo', 'args'])).stdout);
-    for (const file of await readdir(home, { recursive: true, withFileTypes: true })) {
-      const path = join(file.parentPath, file.name);
-      if (file.isFile() && !path.endsWith('.raw')) said.push(await readFile(path, 'latin1'));
-    }
+    said.push(await commandLines(), ...(await textsBelow(stand.home)));
     await provider.destroy(handle);
     for (const secret of [PASSWORD, 'hunter2-hunter2']) expect(said.join('\n')).not.toContain(secret);
   }, 60_000);
@@ -119,7 +93,7 @@ describePeer('vsphere, calls that fail', ['vcsim'], () => {
     const faults = ['error', 'drop', { delay_ms: 200 }] as const;
     await leakRun(
       {
-        ...{ owner: OWNER, home, restart, spec },
+        ...{ owner: OWNER, home: stand.home, restart, spec: stand.spec },
         trouble(random) {
           peer.fault = () => (random && random() < 0.03 ? faults[Math.floor(random() * faults.length)] : undefined);
         },

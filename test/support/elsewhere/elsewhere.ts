@@ -1,4 +1,4 @@
-import type { ProviderName } from '../../../executor/model.js';
+import type { Arch, ProviderName } from '../../../executor/model.js';
 
 /** A provider of machines elsewhere, as its peer stands in for it; its machines are real. */
 export interface Elsewhere {
@@ -10,7 +10,9 @@ export interface Elsewhere {
   living(): Promise<string[]> | string[];
   /** The provider ends one, whatever we want. */
   lose(machine: string): Promise<void>;
-  /** All that is there and is ours: machines, images, disks, files. `home`: of the cell. */
+  /** Machines, running or not, and what is of each alone. `home`: the provider's. */
+  machines(home: string): Promise<string[]> | string[];
+  /** All that is there and is ours: machines, images, disks, files. `home`: the provider's. */
   left(home: string): Promise<string[]>;
   /** What must never be seen anywhere. */
   secrets: readonly string[];
@@ -24,6 +26,8 @@ export interface ElsewhereRow {
   peers: readonly string[];
   /** Why it cannot be had on this host, beside that. */
   lacks?(): string | undefined;
+  /** What its machines run; absent: x86_64. */
+  arch?: Arch;
   /** What is pushed where `samples/hello` cannot run: what its page and its log say. */
   app?: { folder: string; page: RegExp; said: RegExp };
   /** `dir`: an empty folder for it. */

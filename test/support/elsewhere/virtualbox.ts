@@ -22,6 +22,10 @@ export const virtualbox: ElsewhereRow = {
         text === undefined || text === '' ? [] : [JSON.parse(text) as { name: string; pid?: number }],
       );
     };
+    const left = async (home: string): Promise<string[]> => {
+      const files = await readdir(join(home, 'vms')).catch(() => []);
+      return [...(await machines()).map(({ name }) => name), ...files];
+    };
     return {
       options: {
         vboxmanage: PROGRAM,
@@ -36,10 +40,8 @@ export const virtualbox: ElsewhereRow = {
         const found = (await machines()).find((one) => one.name === name);
         if (found?.pid !== undefined) process.kill(found.pid, 'SIGKILL');
       },
-      async left(home) {
-        const files = await readdir(join(home, 'providers/virtualbox/vms')).catch(() => []);
-        return [...(await machines()).map(({ name }) => name), ...files];
-      },
+      machines: left,
+      left,
       secrets: [],
       async close() {
         for (const { pid } of await machines())
