@@ -99,7 +99,6 @@ if (!root) process.stderr.write('skipped: the job unik-cell: a VM of BOSH needs 
     await unik(['down']);
     diego = await startEmbeddedDiego();
     control = await controlOf(diego);
-    await control.bbs.call('upsert_domain', { domain: 'cf-apps', ttl: 0 });
     first = await boot('cell_one', 'build-1');
     second = await boot('cell_two', 'build-1');
   }, 600_000);

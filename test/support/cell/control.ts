@@ -28,6 +28,8 @@ export async function controlOf(diego: Diego): Promise<Control> {
     [diego.certs.ca, diego.certs.cert, diego.certs.key].map((path) => readFile(path, 'utf8')),
   );
   const bbs = createBbs({ url: diego.bbs_url, tls: { ca, cert, key }, clock: systemClock, timeout_ms: 10_000 });
+  // As a Cloud Controller keeps it: what is left of nothing wanted is only cleared away where its domain is fresh.
+  await bbs.call('upsert_domain', { domain: 'cf-apps', ttl: 0 });
   const lrps = async (process_guid: string): Promise<ActualLRP[]> =>
     (await bbs.call('actual_lrps', { process_guid })).actual_lrps;
   const control: Control = {

@@ -28,8 +28,6 @@ export async function layGround(): Promise<Ground> {
   const diego = await startRealDiego();
   const control = await controlOf(diego);
   const cell = await startCell({ diego, home: unik.home, cell_id: 'cell-a' });
-  // Extra and orphaned instances are only retired where their domain is fresh.
-  await control.bbs.call('upsert_domain', { domain: 'cf-apps', ttl: 0 });
   const ground: Ground = {
     ...{ diego, unik, blobs, droplet, cell, control },
     async close() {

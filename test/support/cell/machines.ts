@@ -42,8 +42,6 @@ export async function startMachines(options: {
     const config = await options.config(unik.home);
     const cell = await startCell({ diego, home: unik.home, cell_id: 'cell-a', config });
     undo.push(() => cell.close());
-    // Extra instances are only retired where their domain is fresh.
-    await control.bbs.call('upsert_domain', { domain: 'cf-apps', ttl: 0 });
     return { control, cell, droplet, unik, processes: () => processesOf(unik.home), close };
   } catch (err) {
     await close();
