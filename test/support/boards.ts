@@ -1,13 +1,12 @@
-import { execa } from 'execa';
 import { spawn, type ChildProcess } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { closeSync, existsSync, openSync } from 'node:fs';
-import { mkdtemp, readlink, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { connect, createServer as createLineServer, type AddressInfo, type Server as LineServer } from 'node:net';
-import { networkInterfaces, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { armConfigSchema, type ArmConfig } from '../../executor/providers/arm/config.js';
+import { BridgedNet } from './bridged-net.js';
 
 const U_BOOT = '/usr/lib/u-boot/qemu_arm64/u-boot.bin';
 
@@ -40,9 +39,6 @@ interface EmulatedBoard {
  * Each writes its serial line to a file, as a console server does.
  */
 export class Boards {
-  readonly #holder: ChildProcess;
-  readonly #link: string;
-  readonly #subnet: string;
   readonly #boards: EmulatedBoard[];
   #hook: Server | undefined;
   /** A console server: a port for each board's line. */
@@ -54,21 +50,18 @@ export class Boards {
 
   private constructor(
     readonly dir: string,
-    id: string,
+    private readonly net: BridgedNet,
     count: number,
   ) {
-    this.#holder = spawn('unshare', ['--net', 'sleep', 'infinity'], { stdio: 'ignore' });
-    this.#link = `bd-${id}`.slice(0, 14);
-    this.#subnet = freeSubnet(parseInt(id.slice(0, 2), 16));
     this.#boards = Array.from({ length: count }, (_, n) => ({
       ...{ id: `board-${String(n + 1)}`, mac: `52:54:00:a7:00:${(16 + n).toString(16)}` },
-      ...{ address: `${this.#subnet}.${String(11 + n)}`, tap: `tap${String(n)}` },
+      ...{ address: `${net.subnet}.${String(11 + n)}`, tap: `tap${String(n)}` },
     }));
   }
 
   static async open(count: number): Promise<Boards> {
-    const dir = await mkdtemp(join(tmpdir(), 'unik-boards-'));
-    const boards = new Boards(dir, createHash('sha256').update(dir).digest('hex').slice(0, 8), count);
+    const net = await BridgedNet.open({ name: 'bd', network: '10.98' });
+    const boards = new Boards(await mkdtemp(join(tmpdir(), 'unik-boards-')), net, count);
     try {
       await boards.#begin();
       return boards;
@@ -86,9 +79,9 @@ export class Boards {
   settings(more: Record<string, unknown> = {}, kind: ConsoleKind = 'file', power = true): Record<string, unknown> {
     return {
       ...{
-        interface: this.#link,
-        server: `${this.#subnet}.1`,
-        subnet: `${this.#subnet}.0/24`,
+        interface: this.net.link,
+        server: `${this.net.subnet}.1`,
+        subnet: `${this.net.subnet}.0/24`,
         lost_after_s: 10,
         idle_s: 2,
       },
@@ -134,7 +127,7 @@ export class Boards {
     if (board.machine) return;
     const err = openSync(join(this.dir, `${id}.err`), 'a');
     const args = [
-      ...['-t', String(this.#holder.pid), '-n', 'qemu-system-aarch64', '-M', 'virt,acpi=off', '-cpu', 'cortex-a72'],
+      ...[...this.net.enter, 'qemu-system-aarch64', '-M', 'virt,acpi=off', '-cpu', 'cortex-a72'],
       ...['-accel', 'tcg,tb-size=64', '-m', '512', '-display', 'none', '-nodefaults', '-no-user-config'],
       ...['-bios', U_BOOT, '-monitor', 'none', '-qmp', `unix:${this.monitor(id)},server=on,wait=off`],
       // The line is heard in the namespace by a file; a console server's port is led in by the file's name.
@@ -183,8 +176,7 @@ export class Boards {
     for (const line of this.#lines) line.close();
     this.#hook?.closeAllConnections();
     this.#hook?.close();
-    await execa('ip', ['link', 'del', this.#link]).catch(() => undefined);
-    this.#holder.kill('SIGKILL');
+    await this.net.close();
     await rm(this.dir, { recursive: true, force: true });
   }
 
@@ -199,25 +191,9 @@ export class Boards {
   }
 
   async #begin(): Promise<void> {
-    const pid = String(this.#holder.pid);
-    const own = await readlink('/proc/self/ns/net');
-    for (let tries = 0; (await readlink(`/proc/${pid}/ns/net`)) === own; tries++) {
-      if (tries > 200) throw new Error('no network namespace: unshare --net failed');
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-    const ip = (args: string) => execa('ip', args.split(' '));
-    await ip(`link add ${this.#link} type veth peer name uplink netns ${pid}`);
-    await ip(`addr add ${this.#subnet}.1/24 dev ${this.#link}`);
-    await ip(`link set ${this.#link} up`);
-    const inside = [
-      'link set lo up',
-      'link add br0 type bridge',
-      'link set uplink master br0',
-      'link set uplink up',
-      'link set br0 up',
-    ];
-    for (const { tap } of this.#boards) inside.push(`tuntap add ${tap} mode tap`, `link set ${tap} master br0 up`);
-    await execa('nsenter', ['-t', pid, '-n', 'ip', '-batch', '-'], { input: `${inside.join('\n')}\n` });
+    await this.net.ip(
+      this.#boards.flatMap(({ tap }) => [`tuntap add ${tap} mode tap`, `link set ${tap} master br0 up`]),
+    );
     for (const { id } of this.#boards) {
       await writeFile(this.serial(id), '');
       const line = createLineServer((caller) => {
@@ -268,14 +244,4 @@ function monitorCommand(path: string, line: string): Promise<string> {
       }
     });
   });
-}
-
-/** The first three numbers of a network that this host has no address in. */
-function freeSubnet(from: number): string {
-  const addresses = Object.values(networkInterfaces()).flatMap((of = []) => of.map(({ address }) => address));
-  for (let n = 0; n < 256; n++) {
-    const subnet = `10.98.${String((from + n) % 256)}`;
-    if (!addresses.some((address) => address.startsWith(`${subnet}.`))) return subnet;
-  }
-  throw new Error('no network of 10.98.0.0/16 is free');
 }

@@ -1,9 +1,8 @@
-import { execa, type ResultPromise } from 'execa';
 import { spawn, type ChildProcess } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, readFile, readlink, rm, writeFile } from 'node:fs/promises';
-import { networkInterfaces, tmpdir } from 'node:os';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { BridgedNet } from './bridged-net.js';
 
 /** Why no network for other providers' machines can be made here. */
 export function whyNoPeerNet(): string | undefined {
@@ -42,26 +41,18 @@ export interface DiskBootOptions {
  * 169.254.169.254 gives each what was put for its address.
  */
 export class PeerNet {
-  /** Holds the namespace: one that has a name can lose it to others. */
-  readonly #holder: ChildProcess;
-  readonly #link: string;
   readonly #children: ChildProcess[] = [];
   readonly #machines = new Set<BootedDisk>();
   #next = 10;
 
   private constructor(
     readonly dir: string,
-    readonly subnet: string,
-    id: string,
-  ) {
-    this.#holder = spawn('unshare', ['--net', 'sleep', 'infinity'], { stdio: 'ignore' });
-    this.#link = `up-${id}`.slice(0, 14);
-  }
+    private readonly net: BridgedNet,
+  ) {}
 
   static async open(): Promise<PeerNet> {
-    const dir = await mkdtemp(join(tmpdir(), 'unik-peer-'));
-    const id = createHash('sha256').update(dir).digest('hex').slice(0, 8);
-    const net = new PeerNet(dir, freeSubnet(parseInt(id.slice(0, 2), 16)), id);
+    const bridged = await BridgedNet.open({ name: 'up', network: '10.99' });
+    const net = new PeerNet(await mkdtemp(join(tmpdir(), 'unik-peer-')), bridged);
     try {
       await net.#begin();
       return net;
@@ -73,7 +64,12 @@ export class PeerNet {
 
   /** Arguments of nsenter: what runs behind them is in this network. */
   get enter(): string[] {
-    return ['-t', String(this.#holder.pid), '-n'];
+    return this.net.enter;
+  }
+
+  /** The first three numbers of its addresses. */
+  get subnet(): string {
+    return this.net.subnet;
   }
 
   get gateway(): string {
@@ -95,8 +91,8 @@ export class PeerNet {
     const mac = `52:54:00:12:34:${Number(host).toString(16).padStart(2, '0')}`;
     const tap = `t${host}`;
     await writeFile(join(this.dir, 'hosts', host), `${mac},${ip}\n`);
-    await this.#inside('ip', ['tuntap', 'add', tap, 'mode', 'tap']).catch(() => undefined);
-    await this.#inside('ip', ['link', 'set', tap, 'master', 'br0', 'up']);
+    await this.net.ip([`tuntap add ${tap} mode tap`]).catch(() => undefined);
+    await this.net.ip([`link set ${tap} master br0 up`]);
     await writeFile(options.serialFile, '');
     const args = [
       ...[...this.enter, 'qemu-system-x86_64', '-accel', 'tcg', '-M', options.controller === 'sata' ? 'q35' : 'pc'],
@@ -145,32 +141,13 @@ export class PeerNet {
       if (child.exitCode === null && child.signalCode === null)
         await new Promise((resolve) => child.once('exit', resolve));
     }
-    await execa('ip', ['link', 'del', this.#link]).catch(() => undefined);
-    this.#holder.kill('SIGKILL');
+    await this.net.close();
     await rm(this.dir, { recursive: true, force: true });
   }
 
   async #begin(): Promise<void> {
     for (const name of ['hosts', 'metadata']) await mkdir(join(this.dir, name), { mode: 0o755 });
-    const ip = (args: string): ResultPromise => execa('ip', args.split(' '));
-    const own = await readlink('/proc/self/ns/net');
-    for (let tries = 0; (await readlink(`/proc/${String(this.#holder.pid)}/ns/net`)) === own; tries++) {
-      if (tries > 200) throw new Error('no network namespace: unshare --net failed');
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-    await ip(`link add ${this.#link} type veth peer name uplink netns ${String(this.#holder.pid)}`);
-    await ip(`addr add ${this.subnet}.1/24 dev ${this.#link}`);
-    await ip(`link set ${this.#link} up`);
-    const inside = [
-      'link set lo up',
-      'link add br0 type bridge',
-      'link set uplink master br0',
-      'link set uplink up',
-      'link set br0 up',
-      `addr add ${this.gateway}/24 dev br0`,
-      'addr add 169.254.169.254/32 dev br0',
-    ];
-    for (const line of inside) await this.#inside('ip', line.split(' '));
+    await this.net.ip([`addr add ${this.gateway}/24 dev br0`, 'addr add 169.254.169.254/32 dev br0']);
     const dhcp = [
       ...['--keep-in-foreground', '--port=0', '--interface=br0', '--bind-interfaces', '--conf-file=/dev/null'],
       ...[`--dhcp-range=${this.subnet}.0,static,255.255.255.0,1h`, `--dhcp-hostsdir=${join(this.dir, 'hosts')}`],
@@ -186,23 +163,9 @@ export class PeerNet {
     throw new Error('the metadata service did not begin');
   }
 
-  #inside(file: string, args: string[]): ResultPromise {
-    return execa('nsenter', [...this.enter, file, ...args]);
-  }
-
   #spawn(file: string, args: string[]): void {
     this.#children.push(spawn('nsenter', [...this.enter, file, ...args], { stdio: ['ignore', 'ignore', 'inherit'] }));
   }
-}
-
-/** The first three numbers of a network that this host has no address in. */
-function freeSubnet(from: number): string {
-  const addresses = Object.values(networkInterfaces()).flatMap((of = []) => of.map(({ address }) => address));
-  for (let n = 0; n < 256; n++) {
-    const subnet = `10.99.${String((from + n) % 256)}`;
-    if (!addresses.some((address) => address.startsWith(`${subnet}.`))) return subnet;
-  }
-  throw new Error('no network of 10.99.0.0/16 is free');
 }
 
 function diskArgs({ disk, format, controller, seed }: DiskBootOptions): string[] {

@@ -6,6 +6,7 @@ import { createServer, type Server } from 'node:tls';
 import { claimSlot } from '../../../executor/providers/qemu/claim.js';
 import { nameServer, servesUntilTold } from '../beside.js';
 import { makeAuthority, makeLeaf } from '../diego/certs.js';
+import { leadOn } from '../lead-on.js';
 
 const SLOTS = 16;
 
@@ -52,14 +53,7 @@ async function freeSlot(): Promise<{ slot: number; letGo: () => void }> {
 async function startTls(address: string, pair: { cert: string; key: string }, open: Set<Socket>): Promise<Server> {
   const server = createServer(pair, (from) => {
     const to = connect(80, address);
-    for (const [one, other] of [
-      [from, to],
-      [to, from],
-    ] as const) {
-      open.add(one);
-      one.on('error', () => other.destroy()).on('close', () => open.delete(one));
-      one.pipe(other);
-    }
+    leadOn(from, to, open);
   }).listen(443, address);
   await once(server, 'listening');
   return server;

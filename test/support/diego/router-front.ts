@@ -4,6 +4,7 @@ import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { claimSlot } from '../../../executor/providers/qemu/claim.js';
 import { nameServer, servesUntilTold, startBeside } from '../beside.js';
+import { leadOn } from '../lead-on.js';
 
 /** Addresses that machines may reach, unlike any of this host's; one for each test that runs at the same time. */
 const FRONTS = Array.from({ length: 16 }, (_, index) => ({
@@ -39,14 +40,7 @@ export async function startRouterFront(router_url: string, dir: string): Promise
   // Sockets of the file system are the same in every network namespace.
   const server = createServer((from) => {
     const to = connect(Number(port), hostname);
-    for (const [one, other] of [
-      [from, to],
-      [to, from],
-    ] as const) {
-      open.add(one);
-      one.on('error', () => other.destroy()).on('close', () => open.delete(one));
-      one.pipe(other);
-    }
+    leadOn(from, to, open);
   }).listen(path);
   await once(server, 'listening');
   const services = `

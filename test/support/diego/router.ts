@@ -97,7 +97,7 @@ async function makeChildren(dir: string, ports: Ports, options: RouterOptions): 
   const child = (name: RouterPart, file: string, args: string[], ready: () => Promise<boolean>): Child =>
     new Child({ name, file, args, ready, log: join(dir, `${name}.log`), cwd: dir });
   return {
-    nats: child('nats', peer('nats-server'), ['-c', natsFile], () => accepts(ports.nats)),
+    nats: child('nats', peer('nats-server'), ['-c', natsFile], () => natsGreets(ports.nats)),
     gorouter: child('gorouter', peer('gorouter'), ['-c', routerFile], () =>
       healthy(`http://127.0.0.1:${ports.status}/health`),
     ),
@@ -180,7 +180,8 @@ const healthy = (url: string): Promise<boolean> =>
     () => false,
   );
 
-function accepts(port: number): Promise<boolean> {
+/** The server greets with INFO: it serves. */
+export function natsGreets(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1');
     const done = (value: boolean): void => {
@@ -188,7 +189,6 @@ function accepts(port: number): Promise<boolean> {
       resolve(value);
     };
     socket.setTimeout(2_000, () => done(false));
-    // The server greets with INFO: it serves.
     socket.once('data', () => done(true));
     socket.once('error', () => done(false));
   });

@@ -1,6 +1,5 @@
 /** The real NATS server and a router that listens to it: the real gorouter where there is one, else ours. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createNats, type Nats, type NatsOptions } from '../../../backend/wire/nats.js';
@@ -9,7 +8,7 @@ import { noLog } from '../../../core/log.js';
 import { feedRouter } from '../../../localcf/router/feed.js';
 import { startRouter as startOurs } from '../../../localcf/router/index.js';
 import { Child, freePorts } from '../diego/children.js';
-import { startRouter } from '../diego/router.js';
+import { natsGreets, startRouter } from '../diego/router.js';
 import { missingPeers, peer } from '../peers.js';
 
 export interface Ground {
@@ -74,7 +73,7 @@ export async function startNatsServer(tls?: { ca: string; cert: string; key: str
   });
   const child = new Child({
     ...{ name: 'nats-server', file: peer('nats-server'), args: ['-c', file], log: join(dir, 'log'), cwd: dir },
-    ready: () => greets(port),
+    ready: () => natsGreets(port),
   });
   await child.start();
   const close = async (): Promise<void> => {
@@ -82,17 +81,4 @@ export async function startNatsServer(tls?: { ca: string; cert: string; key: str
     await rm(dir, { recursive: true, force: true });
   };
   return { nats: { address: `127.0.0.1:${port}`, ...login }, child, close };
-}
-
-function greets(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
-    const done = (value: boolean): void => {
-      socket.destroy();
-      resolve(value);
-    };
-    socket.setTimeout(2_000, () => done(false));
-    socket.once('data', () => done(true));
-    socket.once('error', () => done(false));
-  });
 }
