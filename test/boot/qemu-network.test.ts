@@ -90,6 +90,21 @@ const never = new AbortController().signal;
       }
     });
 
+    it('gives QEMU an account of its own, no rights, and bounds', async () => {
+      const { data } = await up(spec('web', 'confined'));
+      const of = (name: string): Promise<string> => readFile(`/proc/${String(data['pid'])}/${name}`, 'utf8');
+      const [status, limits, environment] = await Promise.all(['status', 'limits', 'environ'].map(of));
+      expect(status).not.toMatch(/^Uid:.*\t0(\t|$)/m);
+      for (const right of ['CapPrm', 'CapBnd', 'CapAmb']) expect(status).toContain(`${right}:\t0000000000000000\n`);
+      expect(status).toContain('NoNewPrivs:\t1\n');
+      expect(limits).toMatch(/^Max file size +268435456 +unlimited /m);
+      expect(limits).toMatch(/^Max core file size +0 +0 /m);
+      expect(environment?.split('\0').map((line) => line.split('=')[0])).toEqual(
+        expect.arrayContaining(['PATH', 'LC_ALL']),
+      );
+      expect(environment).not.toMatch(/BLOCKS|OWNER|DEVICES|NETWORK/);
+    });
+
     it('denies what the policy denies and opens only what its rules open', async () => {
       const denied = await up(spec('web', 'denied', { egress: { deny: ['198.51.100.0/24'] } }));
       expect(await ask(denied, `/tcp/${NEIGHBOUR.address}/8000`)).not.toBe('open');
