@@ -2,7 +2,7 @@ import { UnikError } from '../core/errors.js';
 import type { ImageSource, KernelSource } from './executor.js';
 import type { Guest } from './guests/guest.js';
 import type { Image } from './images/image.js';
-import { makeInstanceConfig } from './instance-config.js';
+import { makeInstanceConfig, variablesIn } from './instance-config.js';
 import type { KernelEntry, KernelLimits } from './kernels/kernel.js';
 import { guestRamMb } from './kernels/ram.js';
 import type { Charge, GuestName, InstanceSpec, ProviderName } from './model.js';
@@ -87,6 +87,7 @@ export function machineSpec(spec: InstanceSpec, parts: Parts, lateEnv?: LateEnv)
     throw new UnikError('bad_request', `limits.cpus: guest ${guest.name} uses at most ${maxCpus}`);
   }
   const boot = guest.plan(image, kernel, spec.limits);
+  if (boot.tender) checkWords(variablesIn(spec, image), boot.tender.name);
   const config = makeInstanceConfig(spec, image);
   // What does not fit is told before anything is made; the network is known later.
   boot.configure?.({ ...config, net: { mode: 'none', dns: [] } });
@@ -102,6 +103,18 @@ export function machineSpec(spec: InstanceSpec, parts: Parts, lateEnv?: LateEnv)
     config,
     ...(lateEnv ? { configAt: (where) => makeInstanceConfig(withEnv(spec, lateEnv(spec, where)), image) } : {}),
   };
+}
+
+/** What is told of where and how an instance runs; all else in an environment may be a secret. */
+const NO_SECRETS = /^(PORT|MEMORY_LIMIT|VCAP_APP_(HOST|PORT)|(CF_)?INSTANCE_(INDEX|GUID|IP|PORT|ADDR|INTERNAL_IP))$/;
+
+function checkWords(variables: readonly string[], tender: string): void {
+  const secret = variables.find((name) => !NO_SECRETS.test(name));
+  if (secret === undefined) return;
+  throw new UnikError(
+    'guest_unsupported',
+    `the arguments hold $${secret}, and all on the host can read what ${tender} is told: build the program for the target virtio, which is told in private`,
+  );
 }
 
 const withEnv = (spec: InstanceSpec, env: Record<string, string>): InstanceSpec => ({

@@ -1,5 +1,5 @@
 import { UnikError } from '../core/errors.js';
-import { expandArgv } from './images/expand.js';
+import { expandArgv, namesIn } from './images/expand.js';
 import type { Image } from './images/image.js';
 import type { InstanceConfig, InstanceSpec } from './model.js';
 
@@ -16,7 +16,8 @@ export function makeInstanceConfig(spec: InstanceSpec, image: Image): Omit<Insta
     ...spec.env,
   };
   checkEnv(env);
-  const { argv, cwd } = chooseCommand(spec, image, env);
+  const { argv: words, cwd, expand } = chooseCommand(spec, image);
+  const argv = expand ? expanded(words, env) : words;
   return {
     ...{ schema: 1, argv, cwd, env, hostname: spec.hostname, mounts: [], files: spec.files ?? {} },
     ...(spec.result_file === undefined ? {} : { result_file: spec.result_file }),
@@ -29,13 +30,18 @@ export function makeInstanceConfig(spec: InstanceSpec, image: Image): Omit<Insta
   };
 }
 
-function chooseCommand(spec: InstanceSpec, image: Image, env: Record<string, string>): { argv: string[]; cwd: string } {
+/** Variables of the environment that the words of the instance's process take. Throws `bad_request`. */
+export function variablesIn(spec: InstanceSpec, image: Image): string[] {
+  const { argv, expand } = chooseCommand(spec, image);
+  return expand ? namesIn(argv) : [];
+}
+
+function chooseCommand(spec: InstanceSpec, image: Image): { argv: string[]; cwd: string; expand: boolean } {
   // Object.hasOwn: a process type may be called `constructor`.
   const chosen = Object.hasOwn(image.processes, spec.process_type) ? image.processes[spec.process_type] : undefined;
   if (spec.argv) {
     if (!spec.argv[0]) throw new UnikError('bad_request', 'argv: the program to run is missing');
-    const cwd = spec.cwd ?? chosen?.cwd ?? '/';
-    return spec.expand ? { argv: expanded(spec.argv, env), cwd } : { argv: spec.argv, cwd };
+    return { argv: spec.argv, cwd: spec.cwd ?? chosen?.cwd ?? '/', expand: spec.expand === true };
   }
   if (!chosen) {
     const known = Object.keys(image.processes).sort().join(', ') || 'none';
@@ -44,8 +50,7 @@ function chooseCommand(spec: InstanceSpec, image: Image, env: Record<string, str
       `process_type: the image has no process ${JSON.stringify(spec.process_type)}; it has: ${known}`,
     );
   }
-  if (!chosen.expand) return { argv: chosen.argv, cwd: spec.cwd ?? chosen.cwd };
-  return { argv: expanded(chosen.argv, env), cwd: spec.cwd ?? chosen.cwd };
+  return { argv: chosen.argv, cwd: spec.cwd ?? chosen.cwd, expand: chosen.expand === true };
 }
 
 function expanded(words: readonly string[], env: Record<string, string>): string[] {

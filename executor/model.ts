@@ -23,6 +23,10 @@ export type ProviderName = (typeof PROVIDERS)[number];
 
 export type Arch = 'x86_64' | 'aarch64';
 
+/** Programs of Solo5 that run a kernel as a process of the host, each those of one target. */
+export const TENDERS = ['solo5-spt', 'solo5-hvt'] as const;
+export type TenderName = (typeof TENDERS)[number];
+
 export interface PortMapping {
   /** Address on this host that takes connections, `127.0.0.1` unless the user says otherwise. */
   host_address: string;

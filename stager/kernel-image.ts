@@ -4,10 +4,12 @@ import { systemClock } from '../core/clock.js';
 import { UnikError } from '../core/errors.js';
 import { guestNamed } from '../executor/guests/index.js';
 import { isMultiboot } from '../executor/guests/multiboot/header.js';
-import { readSolo5 } from '../executor/guests/solo5/manifest.js';
+import { solo5Abi } from '../executor/guests/solo5/index.js';
+import { readSolo5, type Solo5Manifest } from '../executor/guests/solo5/manifest.js';
 import { DEFAULT_PORT } from '../executor/images/base.js';
 import { commandText } from '../executor/images/command-text.js';
 import { kernelImage } from '../executor/images/compose.js';
+import { isElfMagic, readElf } from '../executor/images/elf.js';
 import type { StoredImage } from '../executor/images/store.js';
 import type { GuestName } from '../executor/model.js';
 import { hostArch } from './arch.js';
@@ -29,9 +31,11 @@ const MIRAGE_ARGUMENTS = ['--ipv4=@ADDRESS@', '--ipv4-gateway=@GATEWAY@'];
 export async function buildKernelImage(guest: GuestName, options: BuildOptions): Promise<StoredImage> {
   const { store, progress, clock = systemClock, cloudFoundry = false } = options;
   const { file, commands } = findKernel(guest, options.source);
-  const lines = commands ?? { web: commandText({ argv: [basename(file), ...usualArguments(guest, file)], cwd: '/' }) };
+  const manifest = guest === 'solo5' ? readSolo5(readFileSync(file)) : undefined;
+  const lines = commands ?? { web: commandText({ argv: [basename(file), ...usualArguments(manifest)], cwd: '/' }) };
   progress(`Application: kernel, by what is in ${basename(file)}`);
-  progress(`Guest ${guest}: the application is a kernel of its own`);
+  const runsOn = manifest && needsTender(manifest) ? `, which solo5-${manifest.target} runs` : '';
+  progress(`Guest ${guest}: the application is a kernel of its own${runsOn}`);
   const processes = Object.fromEntries(Object.entries(lines).map(([type, line]) => [type, processOf(line)]));
   for (const [type, { argv }] of Object.entries(processes)) progress(`Process ${type}: ${argv.join(' ')}`);
   const findings = judge({
@@ -44,13 +48,11 @@ export async function buildKernelImage(guest: GuestName, options: BuildOptions):
   const image = await kernelImage(
     file,
     {
-      ...{ guest, abi: guestNamed(guest).abi, arch: options.arch ?? hostArch(), processes },
-      ...{
-        env: { PORT: String(DEFAULT_PORT) },
-        ports: hasNetwork(guest, file) ? [DEFAULT_PORT] : [],
-        volumes: [],
-        findings,
-      },
+      ...{ guest, abi: manifest ? solo5Abi(manifest) : guestNamed(guest).abi, arch: options.arch ?? hostArch() },
+      ...{ processes, env: { PORT: String(DEFAULT_PORT) }, volumes: [], findings },
+      // Only Solo5's programs say what they have.
+      ports: !manifest || networksOf(manifest).length > 0 ? [DEFAULT_PORT] : [],
+      ...(manifest && needsTender(manifest) ? { networks: networksOf(manifest) } : {}),
       ...{ created: new Date(clock.now()).toISOString(), labels: { ...commandLabels(lines), ...options.labels } },
     },
     store,
@@ -73,20 +75,29 @@ export function readyKernel({ source, guest }: Pick<BuildOptions, 'source' | 'gu
   if (guest?.asked === true || statSync(source, { throwIfNoEntry: false })?.isDirectory() !== true) return undefined;
   const folder = folderSource(source);
   const procfile = folder.read('Procfile');
-  const names = procfile === undefined ? kernelsAtTop(folder) : [namedBy(parseProcfile(procfile)['web'] ?? '')];
-  const [name, another] = names;
-  if (name === undefined || another !== undefined || !isMultiboot(folder.head(name, HEAD))) return undefined;
-  return problem('solo5', join(source, name)) === undefined ? 'solo5' : 'multiboot';
+  const guestOf = (name: string): GuestName | undefined => guestByMarks(folder, source, name);
+  const names = procfile === undefined ? filesAtTop(folder) : [namedBy(parseProcfile(procfile)['web'] ?? '')];
+  const found = names.flatMap((name) => (name === undefined ? [] : (guestOf(name) ?? [])));
+  return found.length === 1 ? found[0] : undefined;
 }
 
 /** A multiboot header is in here. */
 const HEAD = 8_192;
+/** What a program linked to Solo5 names as its loader, so that nobody starts it by mistake. */
+const NO_LOADER = '/nonexistent/solo5/';
 
-function kernelsAtTop(folder: SourceTree): string[] {
+/** Whose kernel it says it is; undefined: it is none. */
+function guestByMarks(folder: SourceTree, source: string, name: string): GuestName | undefined {
+  const head = folder.head(name, HEAD);
+  const path = join(source, name);
+  if (isMultiboot(head)) return problem('solo5', path) === undefined ? 'solo5' : 'multiboot';
+  return isElfMagic(head) && readElf(path)?.interpreter === NO_LOADER ? 'solo5' : undefined;
+}
+
+function filesAtTop(folder: SourceTree): readonly string[] {
   // Beside the marks of a language it is one of that application's files.
   const marked = TOOLCHAINS.some((one) => one.name !== 'binary' && one.detect(folder) !== undefined);
-  if (marked) return [];
-  return folder.list('').filter((name) => isMultiboot(folder.head(name, HEAD)));
+  return marked ? [] : folder.list('');
 }
 
 /** The file that a command starts with. What only a shell understands names none. */
@@ -138,20 +149,25 @@ function problem(guest: GuestName, path: string): string | undefined {
   if (guest === 'solo5') {
     const manifest = readSolo5(bytes);
     if (!manifest) return 'it has no Solo5 manifest';
-    if (manifest.target !== 'virtio') return `it is built for the target ${manifest.target}; build it with -t virtio`;
-    const disks = manifest.devices.filter(({ kind }) => kind === 'block');
-    if (disks.length > 0) return `it wants the disk ${disks[0]?.name ?? ''}, and machines of this guest have none`;
-    if (manifest.devices.length > 1) return 'it wants several networks, and a machine has one';
+    const { target, devices } = manifest;
+    if (!TARGETS.includes(target))
+      return `it is built for the target ${target}; build it with -t ${TARGETS.join(', ')}`;
+    const disk = devices.find(({ kind }) => kind === 'block');
+    if (disk) return `it wants the disk ${disk.name}, and machines of this guest have none`;
+    if (devices.length > 1) return 'it wants several networks, and a machine has one';
+    if (needsTender(manifest)) return undefined;
   }
   return isMultiboot(bytes) ? undefined : 'it has no multiboot header';
 }
 
-function usualArguments(guest: GuestName, file: string): string[] {
-  return guest === 'solo5' && hasNetwork(guest, file) ? MIRAGE_ARGUMENTS : [];
-}
+/** What a Solo5 program may be built for. */
+const TARGETS: readonly string[] = ['virtio', 'spt', 'hvt'];
 
-/** Only Solo5's programs say what they have. */
-function hasNetwork(guest: GuestName, file: string): boolean {
-  if (guest !== 'solo5') return true;
-  return readSolo5(readFileSync(file))?.devices.some(({ kind }) => kind === 'net') === true;
+const needsTender = ({ target }: Solo5Manifest): boolean => target !== 'virtio';
+
+const networksOf = ({ devices }: Solo5Manifest): string[] =>
+  devices.flatMap(({ kind, name }) => (kind === 'net' ? [name] : []));
+
+function usualArguments(manifest: Solo5Manifest | undefined): string[] {
+  return manifest && networksOf(manifest).length > 0 ? MIRAGE_ARGUMENTS : [];
 }

@@ -1,4 +1,4 @@
-import type { Arch, Exit, GuestName, InstanceConfig, Limits } from '../model.js';
+import type { Arch, Exit, GuestName, InstanceConfig, Limits, TenderName } from '../model.js';
 import type { Image } from '../images/image.js';
 import type { FolderEntry, RootTree } from '../images/tree.js';
 import type { KernelEntry, KernelLimits } from '../kernels/kernel.js';
@@ -47,6 +47,16 @@ export interface EndSign {
   cut?: boolean | undefined;
 }
 
+/**
+ * What runs the kernel where no hypervisor can. It takes the kernel's command line on its own, which everybody on the
+ * host reads, so nothing of the environment may be in it (`executor/boot.ts` sees to that).
+ */
+export interface Tender {
+  name: TenderName;
+  /** The kernel's own names of its network devices, each of which must be attached. */
+  networks: readonly string[];
+}
+
 /** What a provider must do to boot this image: a pure function of image, kernel and limits. */
 export interface BootPlan {
   guest: GuestName;
@@ -70,6 +80,8 @@ export interface BootPlan {
   /** The guest ends by writing its status to this port of the processor, where the machine has a device for it. */
   exitPort?: number;
   endSigns?: readonly EndSign[];
+  /** Runs it in place of a hypervisor. */
+  tender?: Tender;
   /** The same from one disk of its own, where a provider boots nothing else. Absent: the guest cannot. */
   disk?: DiskBoot;
 }

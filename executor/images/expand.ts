@@ -24,6 +24,12 @@ export function expandWord(word: string, env: Readonly<Record<string, string>>):
   });
 }
 
+/** The variables that the words take values of, each once. */
+export function namesIn(argv: readonly string[]): string[] {
+  const names = argv.flatMap((word) => [...word.matchAll(REFERENCE)].map(([, bare, braced]) => bare ?? braced ?? ''));
+  return [...new Set(names)].filter((name) => !DOLLAR.includes(name));
+}
+
 /** Text that `expandWord` gives back as it is. */
 export function literal(text: string): string {
   return text.replaceAll('$', DOLLAR);

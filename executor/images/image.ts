@@ -39,6 +39,8 @@ export const imageSchema = z.strictObject({
   env: z.record(z.string(), z.string()),
   ports: z.array(z.number().int().min(1).max(65535)),
   volumes: z.array(z.string()),
+  /** For a kernel that calls its network devices by names, which who runs it must know: those names. */
+  networks: z.array(z.string().regex(/^[A-Za-z0-9]{1,67}$/)).optional(),
   created: z.string(),
   labels: z.record(z.string(), z.string()),
   findings: z.array(findingSchema),

@@ -53,8 +53,10 @@ export interface EndFacts {
   told?: MachineExit | undefined;
   /** What may stand on the console. */
   signs?: readonly EndSign[];
-  /** What QEMU exited with, for a guest that ends through a port of its own. */
+  /** What the program exited with, for a guest that ends through a port of its own, or in none but its process. */
   status?: number | undefined;
+  /** Which signal ended the program instead. */
+  signal?: string | undefined;
 }
 
 /** Why the machine ended, from what it left behind. Pure. */

@@ -36,6 +36,8 @@ export interface LaunchOptions {
   devices: readonly Device[];
   program: string;
   args: readonly string[];
+  /** A file in the folder that its standard output is appended to; absent: the log. */
+  output?: string;
   path: string;
 }
 
@@ -44,8 +46,8 @@ export type Device = 'tun' | 'kvm';
 /** A process that is in its namespaces, waits, and has the pid that QEMU will have. */
 export interface Launched {
   who: ProcessIdentity;
-  /** What it exits with; for a process that a signal ended, undefined. */
-  status: Promise<number | undefined>;
+  /** What it exits with, or the signal that ended it. */
+  status: Promise<number | NodeJS.Signals>;
   /** Lets it become QEMU. */
   go(): void;
 }
@@ -85,11 +87,14 @@ read -r go
 if [ -n "$NETWORK" ]; then
   ip -batch ../uplink.ip
 fi
+if [ -n "$OUTPUT" ]; then
+  exec >>"$OUTPUT"
+fi
 trap '' XFSZ
 # In blocks of 512 bytes; only the soft one, which is raised as the console is read.
 ulimit -S -f "$BLOCKS"
 ulimit -c 0
-unset DEVICES OWNER NETWORK BLOCKS
+unset DEVICES OWNER NETWORK OUTPUT BLOCKS
 exec "$@" </dev/null
 `;
 
@@ -107,10 +112,13 @@ export async function launch(options: LaunchOptions): Promise<Launched> {
       OWNER: String(uid),
       NETWORK: options.network ? 'yes' : '',
       BLOCKS: String(Math.ceil(options.file_bytes / 512)),
+      OUTPUT: options.output ?? '',
     },
     stdio: ['pipe', log.fd, log.fd, 'pipe'],
   });
-  const ended = new Promise<number | undefined>((resolve) => child.once('exit', (code) => resolve(code ?? undefined)));
+  const ended = new Promise<number | NodeJS.Signals>((resolve) => {
+    child.once('exit', (code, signal) => resolve(signal ?? code ?? 0));
+  });
   try {
     await once(child, 'spawn');
   } catch (err) {

@@ -6,30 +6,31 @@ import { hasCode, UnikError } from '../../../core/errors.js';
 import type { Log } from '../../../core/log.js';
 import { isAlive, kill } from '../../../core/process.js';
 import type { EndSign } from '../../guests/guest.js';
-import { exitOf, hasConfig, signOf, type ControlEvent } from '../../guests/linux/control.js';
+import { hasConfig, signOf, type ControlEvent, type EndFacts } from '../../guests/linux/control.js';
 import type { MachineExit } from '../provider.js';
 import { FILES } from './args.js';
 import { Changes } from './changes.js';
 import { readControl, serialTail } from './control.js';
 import { launchLog } from './launch.js';
-import { connectUnix, Qmp } from './qmp.js';
+import { Monitor } from './monitor.js';
+import { connectUnix } from './qmp.js';
 import type { MachineFolder, MachineRecord } from './record.js';
+import type { Running } from './running.js';
+import { TenderProcess } from './tender.js';
 
 /** How long a guest that was asked to end may take beyond its grace to power off. */
 const POWER_OFF_MS = 3_000;
-const FIRST_LOOK_MS = 5;
 const [SIGKILL, SIGTERM] = [9, 15];
 
-/** One machine that has (or had) a QEMU, as long as we look after it. Nothing here outlives us: all can be made anew. */
+/** One machine that has (or had) a process, as long as we look after it. Nothing here outlives us: all can be made anew. */
 export class LiveMachine {
-  /** Resolves once QEMU is gone. */
+  /** Resolves once its process is gone. */
   readonly ended: Promise<void>;
-  /** Resolves once QEMU answers on its event socket. */
+  /** Resolves once its program can be talked to. */
   readonly up: Promise<void>;
   /** Resolves once the guest has taken its config, or never will. */
   readonly taken: Promise<void>;
-  #isUp: () => void = () => undefined;
-  #shutdown: string | undefined;
+  readonly #running: Running;
   /** What the console told. */
   #told: MachineExit | undefined;
   #exit: Promise<MachineExit> | undefined;
@@ -43,8 +44,11 @@ export class LiveMachine {
     private readonly log: Log,
   ) {
     setMaxListeners(0, this.#detach.signal);
-    this.up = new Promise((resolve) => (this.#isUp = resolve));
-    this.ended = this.#watch();
+    this.#running = record.tender
+      ? new TenderProcess(record.qemu, clock, this.#detach.signal)
+      : new Monitor(record.qemu, folder.vm, clock, this.#detach.signal);
+    this.up = this.#running.up;
+    this.ended = this.#running.ended;
     this.ended.catch(() => undefined);
     this.taken = this.#channel === 'virtio-serial' ? this.#deliver() : this.#giveCommandLine();
     if (this.#signs.some(({ cut }) => cut)) void this.#watchConsole();
@@ -68,7 +72,7 @@ export class LiveMachine {
   }
 
   exit(): Promise<MachineExit> {
-    this.#exit ??= this.ended.then(async () => exitOf(await this.#facts()));
+    this.#exit ??= this.ended.then(async () => this.#running.exitOf(await this.#facts()));
     return this.#exit;
   }
 
@@ -109,41 +113,32 @@ export class LiveMachine {
     return readControl(this.folder);
   }
 
-  async #facts(): Promise<Parameters<typeof exitOf>[0]> {
+  async #facts(): Promise<EndFacts> {
     const [events, tail, log] = await Promise.all([this.events(), serialTail(this.folder), launchLog(this.folder)]);
-    const status = this.record.guest?.exit_port ? await this.#exitStatus() : undefined;
-    const more = { channel: this.#channel, signs: this.#signs, told: this.#told, status };
-    return { events, shutdown: this.#shutdown, serialTail: tail, log, ...more };
+    const { guest, tender } = this.record;
+    const last = guest?.exit_port === true || tender !== undefined ? await this.#exitStatus() : {};
+    return { events, serialTail: tail, log, channel: this.#channel, signs: this.#signs, told: this.#told, ...last };
   }
 
-  /** Written by the process of ours that started it, a moment after it is gone; undefined where that one was gone. */
-  async #exitStatus(): Promise<number | undefined> {
+  /** Written by the process of ours that started it, a moment after it is gone; nothing where that one was gone. */
+  async #exitStatus(): Promise<Pick<EndFacts, 'status' | 'signal'>> {
     for (let tries = 0; tries < 10; tries++) {
       const text = await readFile(this.folder.exitStatus, 'utf8').catch(() => undefined);
-      if (text !== undefined) return text === '' ? undefined : Number(text);
+      if (text !== undefined) return text.startsWith('SIG') ? { signal: text } : { status: Number(text) };
       await this.clock.sleep(50);
     }
-    return undefined;
+    return {};
   }
 
   /** False: the guest has none, or the machine is gone. */
   async #pressPower(): Promise<boolean> {
     if (this.record.guest?.power_button !== true) return false;
     try {
-      await this.#qmp((qmp) => qmp.execute('system_powerdown'));
+      await this.#running.pressPower();
       return true;
     } catch (err) {
       this.log.debug({ err }, 'qemu.no-power-button');
       return false;
-    }
-  }
-
-  async #qmp(use: (qmp: Qmp) => Promise<unknown>): Promise<void> {
-    const qmp = await Qmp.connect(this.folder.vm, FILES.commands, { signal: this.#detach.signal });
-    try {
-      await use(qmp);
-    } finally {
-      qmp.close();
     }
   }
 
@@ -155,10 +150,7 @@ export class LiveMachine {
     try {
       const cmdline = await readFile(this.folder.config, 'utf8');
       await this.up;
-      await this.#qmp(async (qmp) => {
-        await qmp.execute('qom-set', { path: '/machine', property: 'append', value: cmdline });
-        await qmp.execute('x-exit-preconfig');
-      });
+      await this.#running.giveCommandLine(cmdline);
       await rm(this.folder.config, { force: true });
     } catch (err) {
       if (hasCode(err, 'ENOENT') || this.#detach.signal.aborted) return;
@@ -192,31 +184,6 @@ export class LiveMachine {
     } finally {
       changes.close();
     }
-  }
-
-  /** QEMU's event socket closes the moment it dies; the process table has the last word. */
-  async #watch(): Promise<void> {
-    const { signal } = this.#detach;
-    let pause_ms = FIRST_LOOK_MS;
-    while (await isAlive(this.record.qemu)) {
-      signal.throwIfAborted();
-      try {
-        const qmp = await Qmp.connect(this.folder.vm, FILES.events, { signal, onEvent: (event) => this.#note(event) });
-        pause_ms = FIRST_LOOK_MS;
-        this.#isUp();
-        await qmp.closed;
-      } catch {
-        // Not up yet, or going down: the process table decides.
-      }
-      signal.throwIfAborted();
-      await this.clock.sleep(pause_ms, signal);
-      // Found at most a fifth later than it came: a command line given over it waits for this.
-      pause_ms = Math.min(pause_ms * 1.2, 1_000);
-    }
-  }
-
-  #note({ event, data }: { event: string; data?: Record<string, unknown> }): void {
-    if (event === 'SHUTDOWN') this.#shutdown = String(data?.['reason']);
   }
 
   async #endsWithin(ms: number): Promise<boolean> {

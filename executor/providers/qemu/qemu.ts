@@ -6,7 +6,7 @@ import { toUnikError, UnikError } from '../../../core/errors.js';
 import type { Log } from '../../../core/log.js';
 import { isAlive, isOnPath, kill } from '../../../core/process.js';
 import { poll } from '../../../core/retry.js';
-import type { BootPlan, Configured } from '../../guests/guest.js';
+import type { Configured } from '../../guests/guest.js';
 import type { Arch, InstanceConfig, Key, MachineHandle, NetworkMode, Owner } from '../../model.js';
 import type {
   Capabilities,
@@ -22,7 +22,7 @@ import type {
 import { allDone } from './all-done.js';
 import { choosePorts, freeSlot } from './allocate.js';
 import { claimSlot } from './claim.js';
-import { FILES, PROGRAMS, qemuArgs, TRANSLATION_BUFFER_MB, type Accelerator } from './args.js';
+import { FILES, PROGRAMS, TRANSLATION_BUFFER_MB, type Accelerator } from './args.js';
 import { tail } from './console.js';
 import { monitorOf } from '../../guests/linux/control.js';
 import { readControl } from './control.js';
@@ -39,7 +39,9 @@ import { noNetwork } from './net/none.js';
 import { tapNetwork } from './net/tap.js';
 import { userNetwork } from './net/user.js';
 import { HostProbe } from './probe.js';
+import { programFor, secretLine } from './program.js';
 import { handleOf, Machines, type MachineFolder, type MachineRecord } from './record.js';
+import { checkTender } from './tender.js';
 import { usageOf } from './usage.js';
 
 export interface QemuOptions {
@@ -63,7 +65,7 @@ const UP_TIMEOUT_MS = 20_000;
 /** Of this host: machines of other processors are emulated. */
 const HOST_ARCH: Arch = 'x86_64';
 
-/** Machines as QEMU processes on this host. */
+/** Machines as processes on this host: of QEMU, or of a Solo5 tender. */
 export class QemuProvider implements Provider {
   readonly name = 'qemu';
   readonly capabilities: Capabilities;
@@ -229,7 +231,7 @@ export class QemuProvider implements Provider {
     if (spec.network.mode === 'provider') {
       throw new UnikError('network_unavailable', 'network provider: machines of qemu are on this host');
     }
-    const accelerator = await this.#acceleratorFor(spec.boot.arch, signal);
+    const accelerator = await this.#acceleratorFor(spec, signal);
     const { record, letGo } = await this.#reserve(spec, folder, accelerator);
     try {
       return handleOf(await this.#powerOn(spec, record, folder, signal));
@@ -242,7 +244,9 @@ export class QemuProvider implements Provider {
   }
 
   /** Throws guest_unsupported. */
-  async #acceleratorFor(arch: Arch, signal: AbortSignal): Promise<Accelerator> {
+  async #acceleratorFor({ boot, network }: MachineSpec, signal: AbortSignal): Promise<MachineRecord['accelerator']> {
+    const { arch, tender } = boot;
+    if (tender) return checkTender(tender, { arch, path: this.options.path, mode: network.mode });
     if (arch === HOST_ARCH) return this.options.accelerator ?? (await this.#host.accelerator(signal)).accelerator;
     const program = PROGRAMS[arch];
     if (!isOnPath(program, this.options.path)) {
@@ -261,7 +265,7 @@ export class QemuProvider implements Provider {
   #reserve(
     spec: MachineSpec,
     folder: MachineFolder,
-    accelerator: Accelerator,
+    accelerator: MachineRecord['accelerator'],
   ): Promise<{ record: MachineRecord; letGo: () => void }> {
     return this.#inTurn(async () => {
       const { records } = await this.#machines.all();
@@ -281,7 +285,7 @@ export class QemuProvider implements Provider {
   async #note(
     spec: MachineSpec,
     folder: MachineFolder,
-    accelerator: Accelerator,
+    accelerator: MachineRecord['accelerator'],
     slot: number,
     others: readonly MachineRecord[],
   ): Promise<MachineRecord> {
@@ -296,6 +300,7 @@ export class QemuProvider implements Provider {
       uid: this.#root ? uidBase(this.options.home) + slot : (process.getuid?.() ?? 0),
       mode: spec.network.mode,
       accelerator,
+      ...(spec.boot.tender ? { tender: spec.boot.tender.name } : {}),
       ports: spec.network.mode === 'bridge' ? spec.ports : await choosePorts(spec.ports, others),
       scratch_bytes: Math.max(0, ...scratch),
       guest: {
@@ -345,13 +350,12 @@ export class QemuProvider implements Provider {
         network: net.inside !== undefined,
         devices: await this.#devices(reserved, net),
         file_bytes: this.#space.limit(reserved),
-        program: PROGRAMS[spec.boot.arch],
-        args: this.#args(spec, reserved, net, configured),
+        ...programFor(spec, reserved, net.device, configured),
         path: this.options.path,
       });
       const record = { ...where, qemu: launched.who };
       await folder.save(record);
-      if (record.guest?.exit_port) void noteStatus(folder, launched.status);
+      if (record.guest?.exit_port || record.tender) void noteStatus(folder, launched.status);
       const outside = await network.attach(record, folder, launched.who.pid);
       const complete = { ...record, ...outside };
       if (Object.keys(outside).length > 0) await folder.save(complete);
@@ -400,23 +404,6 @@ export class QemuProvider implements Provider {
       needed.map(async (device) => ((await isOpenToAll(NODES[device])) ? [] : [device])),
     );
     return closed.flat();
-  }
-
-  #args(spec: MachineSpec, record: MachineRecord, net: NetPlan, configured: Configured): string[] {
-    const { arch, cmdline, disks, channels, kernel, initrd, cpuFeatures = [], exitPort, noEntropy = false } = spec.boot;
-    const waits = secretLine(spec.boot, configured) !== undefined;
-    return qemuArgs({
-      key: spec.key,
-      boot: {
-        ...{ arch, cmdline: configured.cmdline ?? cmdline, disks, channels, cpuFeatures, noEntropy, waits },
-        ...{ kernel: kernel !== undefined, initrd: initrd !== undefined },
-        ...(exitPort === undefined ? {} : { exitPort }),
-      },
-      ram_mb: spec.ram_mb,
-      cpus: spec.limits.cpus,
-      accelerator: record.accelerator,
-      net: spec.boot.noNetwork ? { kind: 'none' } : net.device,
-    });
   }
 
   async #untilUp(live: LiveMachine, folder: MachineFolder, signal: AbortSignal): Promise<void> {
@@ -478,14 +465,9 @@ export class QemuProvider implements Provider {
   }
 }
 
-/** Where a command line is the only channel it holds the environment, and everybody can read QEMU's own. */
-function secretLine({ channels }: BootPlan, { cmdline }: Configured): string | undefined {
-  return channels.kind === 'serial' ? cmdline : undefined;
-}
-
-/** Empty when a signal ended it. The folder may be gone by then. */
-async function noteStatus(folder: MachineFolder, status: Promise<number | undefined>): Promise<void> {
-  await writeFile(folder.exitStatus, String((await status) ?? ''), { mode: 0o600 }).catch(() => undefined);
+/** The folder may be gone by then. */
+async function noteStatus(folder: MachineFolder, status: Launched['status']): Promise<void> {
+  await writeFile(folder.exitStatus, String(await status), { mode: 0o600 }).catch(() => undefined);
 }
 
 const NODES = { tun: '/dev/net/tun', kvm: '/dev/kvm' } as const satisfies Record<Device, string>;

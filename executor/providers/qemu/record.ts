@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { hasCode } from '../../../core/errors.js';
-import { NETWORK_MODES, type Key, type MachineHandle, type NetworkMode } from '../../model.js';
+import { NETWORK_MODES, TENDERS, type Key, type MachineHandle, type NetworkMode } from '../../model.js';
 import { option } from './args.js';
 
 const identity = z.object({ pid: z.number().int(), start_ticks: z.string() });
@@ -19,7 +19,10 @@ export const recordSchema = z.object({
   /** The account QEMU runs as. */
   uid: z.number().int(),
   mode: z.enum(NETWORK_MODES),
-  accelerator: z.enum(['kvm', 'tcg']),
+  /** `none`: a process of this host's, under no hypervisor. */
+  accelerator: z.enum(['kvm', 'tcg', 'none']),
+  /** What runs it in place of QEMU; below `qemu` stands for that. */
+  tender: z.enum(TENDERS).optional(),
   ports: z.array(
     z.object({
       host_address: z.string(),
@@ -74,7 +77,7 @@ export class MachineFolder {
     return join(this.path, 'config.json');
   }
 
-  /** What QEMU exited with, where a process of ours was there to hear it. */
+  /** What QEMU exited with, or the signal that ended it, where a process of ours was there to hear it. */
   get exitStatus(): string {
     return join(this.path, 'exit-status');
   }

@@ -1,14 +1,36 @@
-/** Solo5's own test programs for virtio, those that are in UNIK_TEST_KERNELS, from `unik build` to their last line. */
+/** Solo5's own test programs, those that are in UNIK_TEST_KERNELS, from `unik build` to their last line, on what runs each target. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { execa } from 'execa';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { basename } from 'node:path';
+import { access, constants } from 'node:fs/promises';
+import { basename, dirname, delimiter } from 'node:path';
+import { isOnPath } from '../../../core/process.js';
 import { kernelsOf } from '../../support/test-kernels.js';
 import { makeUnik, processesOf, root, until, type Unik } from '../../support/unik.js';
 
-const programs = new Map(kernelsOf('solo5').map((path) => [basename(path, '.virtio'), path]));
-if (programs.size === 0) process.stderr.write('skipped: solo5: no test programs in UNIK_TEST_KERNELS\n');
+const files = kernelsOf('solo5');
+/** The tenders may lie beside the programs. */
+const PATH = [process.env['PATH'] ?? '', ...new Set(files.map((path) => dirname(path)))].join(delimiter);
+const opensKvm = await access('/dev/kvm', constants.R_OK | constants.W_OK).then(
+  () => true,
+  () => false,
+);
+const NEEDS = {
+  virtio: undefined,
+  spt: isOnPath('solo5-spt', PATH) ? undefined : 'no solo5-spt on the PATH',
+  hvt: !isOnPath('solo5-hvt', PATH) ? 'no solo5-hvt on the PATH' : opensKvm ? undefined : '/dev/kvm cannot be opened',
+};
+type Target = keyof typeof NEEDS;
+const programs = new Map(files.map((path) => [basename(path), path]));
+const why = (target: Target): string | undefined =>
+  NEEDS[target] ??
+  (files.some((path) => path.endsWith(`.${target}`)) ? undefined : 'no test programs in UNIK_TEST_KERNELS');
+const targets = (Object.keys(NEEDS) as Target[]).filter((target) => {
+  const reason = why(target);
+  if (reason !== undefined) process.stderr.write(`skipped: solo5 ${target}: ${reason}\n`);
+  return reason === undefined;
+});
 
 /** Three echo requests; prints the numbers of those that are answered. */
 const PING = `
@@ -37,11 +59,11 @@ const ENDS: [name: string, words: string[], says: string, exit: object][] = [
   ['test_ssp', [], 'test_ssp', { reason: 'kernel_panic' }],
 ];
 
-(programs.size === 0 ? describe.skip : describe)('solo5 on real programs', () => {
+(targets.length === 0 ? describe.skip : describe)('solo5 on real programs', () => {
   let unik: Unik;
   beforeAll(async () => {
     await execa('node', ['scripts/build.mjs'], { cwd: root });
-    unik = await makeUnik();
+    unik = await makeUnik({ env: { PATH } });
   }, 120_000);
   afterAll(async () => {
     await unik.close();
@@ -53,7 +75,7 @@ const ENDS: [name: string, words: string[], says: string, exit: object][] = [
   async function build(name: string): Promise<string> {
     const path = programs.get(name) ?? '';
     console.log(`${name}: sha256:${createHash('sha256').update(readFileSync(path)).digest('hex')}`);
-    const tag = name.replaceAll('_', '-');
+    const tag = name.replaceAll(/[_.]/g, '-');
     await unik.ok(['build', path, '-t', tag, '--guest', 'solo5']);
     return tag;
   }
@@ -66,7 +88,10 @@ const ENDS: [name: string, words: string[], says: string, exit: object][] = [
     });
   }
 
-  for (const [name, words, says, exit] of ENDS) {
+  const cases = (targets.length === 0 ? ['virtio' as const] : targets).flatMap((target) =>
+    ENDS.map(([name, ...rest]) => [`${name}.${target}`, ...rest] as const),
+  );
+  for (const [name, words, says, exit] of cases) {
     given(name)(
       name,
       async () => {
@@ -83,27 +108,32 @@ const ENDS: [name: string, words: string[], says: string, exit: object][] = [
     );
   }
 
-  given('test_net')(
-    'test_net answers on its network, and is ended when told',
-    async () => {
-      const tag = await build('test_net');
-      await unik.ok(['run', '-d', '--name', tag, '--no-healthcheck', tag, 'kernel', 'verbose']);
-      await until('it serves', async () =>
-        (await unik(['logs', tag])).stdout.includes('Serving ping') ? true : undefined,
-      );
-      const machine = (await processesOf(unik.home)).find((line) => / qemu-system/.test(line));
-      const pid = machine?.split(' ')[0] ?? '';
-      // It knows one address, 10.0.0.2, whatever network it is in: a neighbour is made for it.
-      const inside = (...words: string[]): Promise<{ stdout: string }> => execa('nsenter', ['-t', pid, '-n', ...words]);
-      await inside('ip', 'addr', 'add', '10.0.0.1/24', 'dev', 'tap0');
-      const { stdout } = await inside('python3', '-c', PING);
-      expect(stdout).toBe('0 1 2');
-      await until('it has told of three', async () =>
-        (await unik(['logs', tag])).stdout.match(/Received ping, sending reply/g)?.length === 3 ? true : undefined,
-      );
-      await unik.ok(['stop', '-t', '1', tag]);
-      expect(await exitOf(tag)).toMatchObject({ reason: 'stopped' });
-    },
-    90_000,
-  );
+  for (const target of targets) {
+    given(`test_net.${target}`)(
+      `test_net.${target} answers on its network, and is ended when told`,
+      async () => {
+        const tag = await build(`test_net.${target}`);
+        await unik.ok(['run', '-d', '--name', tag, '--no-healthcheck', tag, 'kernel', 'verbose']);
+        await until('it serves', async () =>
+          (await unik(['logs', tag])).stdout.includes('Serving ping') ? true : undefined,
+        );
+        const program = target === 'virtio' ? / qemu-system/ : new RegExp(` solo5-${target} `);
+        const machine = (await processesOf(unik.home)).find((line) => program.test(line));
+        const pid = machine?.split(' ')[0] ?? '';
+        // It knows one address, 10.0.0.2, whatever network it is in: a neighbour is made for it.
+        const inside = (...words: string[]): Promise<{ stdout: string }> =>
+          execa('nsenter', ['-t', pid, '-n', ...words]);
+        await inside('ip', 'addr', 'add', '10.0.0.1/24', 'dev', 'tap0');
+        const { stdout } = await inside('python3', '-c', PING);
+        expect(stdout).toBe('0 1 2');
+        await until('it has told of three', async () =>
+          (await unik(['logs', tag])).stdout.match(/Received ping, sending reply/g)?.length === 3 ? true : undefined,
+        );
+        await unik.ok(['stop', '-t', '1', tag]);
+        expect(await exitOf(tag)).toMatchObject({ reason: 'stopped' });
+        await unik.ok(['rm', '-f', tag]);
+      },
+      90_000,
+    );
+  }
 });
