@@ -11,6 +11,7 @@ import { readSolo5 } from '../../../executor/guests/solo5/manifest.js';
 import { unpackLayer } from '../../../executor/kernels/pull/unpack.js';
 import { fuzz, FUZZ_MS } from '../../support/fuzz.js';
 import { scratch } from '../../support/guests.js';
+import { solo5Program } from '../../support/solo5.js';
 
 let folder: Awaited<ReturnType<typeof scratch>>;
 beforeAll(async () => {
@@ -18,43 +19,10 @@ beforeAll(async () => {
 });
 afterAll(() => folder.remove());
 
-/** A program of Solo5 as its notes are laid out: an ELF header, one segment of notes, manifest and ABI. */
-function solo5Program(): Buffer {
-  const note = (type: number, content: Buffer): Buffer => {
-    const head = Buffer.alloc(20);
-    head.writeUInt32LE(6, 0);
-    head.writeUInt32LE(content.length, 4);
-    head.writeUInt32LE(type, 8);
-    head.write('Solo5', 12, 'latin1');
-    return Buffer.concat([head, content]);
-  };
-  const manifest = Buffer.alloc(12 + 2 * 104);
-  manifest.writeUInt32LE(1, 4);
-  manifest.writeUInt32LE(2, 8);
-  manifest.writeUInt32LE(0x40000000, 12 + 68);
-  manifest.write('service', 12 + 104, 'latin1');
-  manifest.writeUInt32LE(2, 12 + 104 + 68);
-  const abi = Buffer.alloc(16);
-  abi.writeUInt32LE(3, 0);
-  abi.writeUInt32LE(1, 4);
-  const notes = Buffer.concat([note(0x3154464d, manifest), note(0x31494241, abi)]);
-  const head = Buffer.alloc(120);
-  head.write('\x7fELF\x02\x01\x01', 'latin1');
-  head.writeUInt16LE(2, 16);
-  head.writeUInt16LE(62, 18);
-  head.writeBigUInt64LE(64n, 32);
-  head.writeUInt16LE(56, 54);
-  head.writeUInt16LE(1, 56);
-  head.writeUInt32LE(4, 64);
-  head.writeBigUInt64LE(120n, 72);
-  head.writeBigUInt64LE(BigInt(notes.length), 96);
-  return Buffer.concat([head, notes]);
-}
-
 test(
   'a Solo5 manifest',
   async () => {
-    const good = solo5Program();
+    const good = solo5Program('virtio', [{ name: 'service', kind: 'net' }]);
     expect(readSolo5(good)).toEqual({ target: 'virtio', abi: 1, devices: [{ name: 'service', kind: 'net' }] });
     await fuzz('Solo5 manifest', good, readSolo5);
   },
