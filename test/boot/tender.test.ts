@@ -66,7 +66,12 @@ function specOf(key: string, words: string[], over: { mode?: NetworkMode; memory
   const limits = { memory_mb, disk_mb: 1, cpus: 1 };
   const spec = aSpec({ key, owner: OWNER, provider: 'qemu', argv: ['app', ...words], network, limits });
   const image = mode === 'none' ? images.plain : images.net;
-  return machineSpec(spec, { image, kernel: { ...aKernel({ overhead_mb: 8 }), dir: '/' }, guest: guests.solo5, provider });
+  return machineSpec(spec, {
+    image,
+    kernel: { ...aKernel({ overhead_mb: 8 }), dir: '/' },
+    guest: guests.solo5,
+    provider,
+  });
 }
 
 const start = (...args: Parameters<typeof specOf>): Promise<MachineHandle> => provider.start(specOf(...args), soon());
@@ -129,7 +134,7 @@ const modes: NetworkMode[] = isRoot ? ['tap', 'user'] : [];
     await saying(handle, 'Command line');
     await provider.kill(handle, 'SIGKILL');
     expect(await consoleOf(handle)).toMatch(new RegExp(`^service is tap0\nservice is ${GUEST_MAC}\n`));
-    });
+  });
 });
 
 test.each(['isolated', 'none'] as const)('network %s is refused, and leaves nothing', async (mode) => {
