@@ -124,7 +124,8 @@ export class LiveMachine {
   async #exitStatus(): Promise<Pick<EndFacts, 'status' | 'signal'>> {
     for (let tries = 0; tries < 10; tries++) {
       const text = await readFile(this.folder.exitStatus, 'utf8').catch(() => undefined);
-      if (text !== undefined) return text.startsWith('SIG') ? { signal: text } : { status: Number(text) };
+      // Empty while it is being written.
+      if (text) return text.startsWith('SIG') ? { signal: text } : { status: Number(text) };
       await this.clock.sleep(50);
     }
     return {};
