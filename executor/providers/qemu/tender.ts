@@ -102,7 +102,7 @@ export class TenderProcess implements Running {
 }
 
 /** What a tender, or what starts it, says on standard error, where the program in it cannot write. */
-const OWN_WORDS = /^(?:solo5-\w+|prlimit|setpriv|sh|ip): (?!WARNING)(.*)$/m;
+const OWN_WORDS = /^(?:solo5-\w+|setpriv|sh|ip): (?!WARNING)(.*)$/m;
 
 /** Its status is the application's. Pure. */
 export function tenderExitOf({ status, signal, serialTail, signs = [], log }: EndFacts): MachineExit {
