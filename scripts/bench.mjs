@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { spawn } from 'node:child_process';
+import { FOR_NODE } from './bundle.mjs';
 import { root, setup } from './setup.mjs';
 
 const [name, ...rest] = process.argv.slice(2);
@@ -20,14 +21,7 @@ mkdirSync(join(root, 'dist', 'bench'), { recursive: true });
 await esbuild.build({
   entryPoints: [entry],
   outfile: out,
-  bundle: true,
-  platform: 'node',
-  target: 'node20',
-  format: 'esm',
-  logLevel: 'warning',
-  banner: {
-    js: "import { createRequire as unikRequire } from 'node:module'; const require = unikRequire(import.meta.url);",
-  },
+  ...FOR_NODE,
 });
 const bench = spawn(process.execPath, [out, ...rest], { cwd: root, stdio: 'inherit' });
 // It clears its machines away and ends.

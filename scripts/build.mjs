@@ -5,6 +5,7 @@
 import { cpSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { FOR_NODE } from './bundle.mjs';
 import { packageCfPlugin } from './package-cf-plugin.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -16,7 +17,6 @@ export async function build() {
     entryPoints: { unik: join(root, 'cli/main.ts') },
     outdir: join(root, 'dist'),
     outExtension: { '.js': '.mjs' },
-    bundle: true,
     // The command line must start quickly: the daemon's part lies in files of its own, read only by the daemon.
     splitting: true,
     // Beside the entry, because what is shipped is found relative to the file that asks.
@@ -24,15 +24,8 @@ export async function build() {
     // Names stay as they are: keeping those of shortened ones costs every function at run time, in time and memory.
     minifyWhitespace: true,
     minifySyntax: true,
-    platform: 'node',
-    target: 'node20',
-    format: 'esm',
     sourcemap: true,
-    logLevel: 'warning',
-    // CommonJS dependencies call require() inside the bundle.
-    banner: {
-      js: "import { createRequire as unikRequire } from 'node:module'; const require = unikRequire(import.meta.url);",
-    },
+    ...FOR_NODE,
   });
   await packageCfPlugin();
   cpSync(join(root, 'localcf/page/assets'), join(root, 'dist/page'), { recursive: true });

@@ -28,8 +28,6 @@ export const neverHealthy = (after_ms: number): string =>
   `Failed after ${goDuration(after_ms)}: startup health check never passed.`;
 
 export const exitStatus = (code: number, suffix = ''): string => `Exit status ${code}${suffix}`;
-export const logRateExceeded = (bytes_per_second: number): string =>
-  `app instance exceeded log rate limit (${bytes_per_second} bytes/sec)`;
 
 /** Ours: Diego's own cells have the SSH server. */
 export const SSH_NOTICE =

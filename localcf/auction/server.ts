@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { Log } from '../../core/log.js';
 import { answer, readBody, traceOf } from '../https.js';
 import type { Auctioneer } from './auctioneer.js';
+import { jsonOf } from '../json.js';
 
 const JSON_TYPE = { 'content-type': 'application/json' };
 
@@ -65,13 +66,4 @@ export function auctionHandler(
       response.destroy();
     });
   };
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (err) {
-    if (err instanceof SyntaxError) return undefined;
-    throw err;
-  }
 }

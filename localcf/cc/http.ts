@@ -70,13 +70,6 @@ export const noContent = (): Reply => reply({ status: 204 });
 export const jobReply = (cc: Cc, job_guid: string): Reply =>
   reply({ status: 202, headers: { location: `${cc.config.api_url}/v3/jobs/${job_guid}` } });
 export const custom = (one: Reply): Reply => reply(one);
-/** Warnings that the CLI prints. */
-export const warned = (body: object, warnings: readonly string[]): Reply =>
-  reply({
-    status: 200,
-    body,
-    ...(warnings.length > 0 && { headers: { 'x-cf-warnings': warnings.map(encodeURIComponent).join(',') } }),
-  });
 
 const NOBODY: Caller = { guid: '', name: '', email: '', client_id: '', scopes: new Set() };
 

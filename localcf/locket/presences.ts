@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { CellPresence } from '../bbs/model.js';
 import type { LockTable } from './table.js';
+import { jsonOf } from '../json.js';
 
 const presence = z.object({
   cell_id: z.string().min(1),
@@ -50,13 +51,4 @@ function parse(value: string): CellPresence | undefined {
     optional_placement_tags: optional_placement_tags ?? [],
     annotations: annotations ?? {},
   };
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (err) {
-    if (err instanceof SyntaxError) return undefined;
-    throw err;
-  }
 }

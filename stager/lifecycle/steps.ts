@@ -26,15 +26,8 @@ export async function detect(
   { folders, env, say, signal }: StepContext,
 ): Promise<{ buildpack: Buildpack; name: string }> {
   for (const buildpack of buildpacks) {
-    const result = await execa(join(buildpack.dir, 'bin/detect'), [folders.build], {
-      reject: false,
-      stdio: ['ignore', 'pipe', 'inherit'],
-      env,
-      extendEnv: false,
-      ...(signal ? { cancelSignal: signal } : {}),
-    });
-    signal?.throwIfAborted();
-    if (result.exitCode === 0) return { buildpack, name: result.stdout.trim() || buildpack.key };
+    const result = await call(join(buildpack.dir, 'bin/detect'), [folders.build], { out: 'pipe', env, signal });
+    if (result.exitCode === 0) return { buildpack, name: result.stdout?.trim() || buildpack.key };
   }
   const tried = buildpacks.map(({ key }) => key).join(', ');
   say(`Tried: ${tried}; the stack is ${env['CF_STACK'] ?? 'not named'}`);
@@ -72,16 +65,9 @@ export async function finalize(buildpack: Buildpack, index: number, context: Ste
 /** What `bin/release` prints; empty when there is none. Throws StepFailed 224. */
 export async function release(buildpack: Buildpack, { folders, env, signal }: StepContext): Promise<string> {
   if (!has(buildpack, 'release')) return '';
-  const result = await execa(join(buildpack.dir, 'bin/release'), [folders.build], {
-    reject: false,
-    stdio: ['ignore', 'pipe', 'inherit'],
-    env,
-    extendEnv: false,
-    ...(signal ? { cancelSignal: signal } : {}),
-  });
-  signal?.throwIfAborted();
+  const result = await call(join(buildpack.dir, 'bin/release'), [folders.build], { out: 'pipe', env, signal });
   if (result.exitCode !== 0) throw new StepFailed(`Failed to build droplet release: ${endOf(result)}`, EXIT.release);
-  return result.stdout;
+  return result.stdout ?? '';
 }
 
 async function supply(buildpack: Buildpack, index: number, cacheName: string, context: StepContext): Promise<void> {
@@ -100,22 +86,36 @@ async function runStep(
   failed: string,
   { env, signal }: StepContext,
 ): Promise<void> {
-  const result = await execa(join(buildpack.dir, 'bin', name), args, {
+  const result = await call(join(buildpack.dir, 'bin', name), args, { out: 'inherit', env, signal });
+  if (result.exitCode !== 0) throw new StepFailed(`${failed}: ${endOf(result)}`, status);
+}
+
+interface Ended {
+  exitCode?: number | undefined;
+  signal?: string | undefined;
+  message?: string | undefined;
+  /** Where it did not go to ours. */
+  stdout?: string | undefined;
+}
+
+/** One of the buildpack's programs, to its end, however it ends. */
+async function call(
+  program: string,
+  args: readonly string[],
+  { out, env, signal }: Pick<StepContext, 'env' | 'signal'> & { out: 'pipe' | 'inherit' },
+): Promise<Ended> {
+  const result = await execa(program, args, {
     reject: false,
-    stdio: ['ignore', 'inherit', 'inherit'],
+    stdio: ['ignore', out, 'inherit'],
     env,
     extendEnv: false,
     ...(signal ? { cancelSignal: signal } : {}),
   });
   signal?.throwIfAborted();
-  if (result.exitCode !== 0) throw new StepFailed(`${failed}: ${endOf(result)}`, status);
+  return result;
 }
 
-function endOf(result: {
-  exitCode?: number | undefined;
-  signal?: string | undefined;
-  message?: string | undefined;
-}): string {
+function endOf(result: Ended): string {
   if (result.exitCode !== undefined) return `exit status ${result.exitCode}`;
   return result.signal === undefined ? (result.message ?? 'it did not start') : `signal: ${result.signal}`;
 }

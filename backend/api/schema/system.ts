@@ -18,7 +18,6 @@ export const info = z.strictObject({
   accelerator: z.string().optional(),
   capacity: z.strictObject({ memory_mb: share, disk_mb: share, machines: share }),
 });
-export type Info = z.infer<typeof info>;
 
 export const providerView = z.strictObject({
   name: z.enum(PROVIDERS),
@@ -28,7 +27,6 @@ export const providerView = z.strictObject({
   accelerator: z.string().optional(),
   networks: z.array(z.string()),
 });
-export type ProviderView = z.infer<typeof providerView>;
 
 export const providerRef = z.strictObject({ name: z.string().min(1) });
 export const providerPolicy = z.strictObject({ policy: z.record(z.string(), z.unknown()) });
@@ -43,7 +41,6 @@ export const guestView = z.strictObject({
   fork: z.boolean(),
   max_cpus: z.number().int(),
 });
-export type GuestView = z.infer<typeof guestView>;
 
 export const doctorReport = z.strictObject({
   ok: z.boolean(),

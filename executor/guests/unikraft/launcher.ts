@@ -3,8 +3,6 @@ import { LAUNCHER_BASE64 } from './launch-code.js';
 
 /** In the image: the program that the kernel starts. */
 export const LAUNCHER_PATH = '/.unik/launch';
-/** What the firmware calls the file with the config; `launch/host.c` looks for it. */
-export const CONFIG_NAME = 'opt/unik/config';
 
 /** The compiled `launch/`. */
 export function launcher(): Buffer {

@@ -8,7 +8,6 @@ export const BLOCK = 4096;
 export const SLOT = 32;
 export const COMPACT_INODE = 32;
 export const EXTENDED_INODE = 64;
-export const NAME_MAX = 255;
 export const SUPERBLOCK_OFFSET = 1024;
 
 const MAGIC = 0xe0f5e1e2;

@@ -44,7 +44,6 @@ const consoleSource = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('tcp'), host: z.string().min(1), port: z.number().int().min(1).max(65535) }),
   z.strictObject({ kind: z.literal('udp') }),
 ]);
-export type ConsoleConfig = z.output<typeof consoleSource>;
 
 const board = z.strictObject({
   id: word,

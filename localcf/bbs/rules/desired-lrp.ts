@@ -6,6 +6,7 @@ import { EXISTS, NOT_FOUND, type DesiredLrp, type Lrp } from '../model.js';
 import { newRow } from './actual-lrp.js';
 import { desiredEvents, tell } from './events.js';
 import { lrpStart } from './starts.js';
+import { jsonOf } from '../../json.js';
 
 type Update = Messages['models.DesiredLRPUpdate'];
 type Routes = DesiredLrp['routes'];
@@ -111,21 +112,13 @@ const internalOf = (routes: Routes): string => Buffer.from(routes?.routes['inter
 
 /** Hostnames of the internal routes; text that is no such list counts as none. */
 export function hostnames(routes: Routes): string[] {
-  const text = internalOf(routes);
-  if (text === '') return [];
-  try {
-    const list = JSON.parse(text) as unknown;
-    return Array.isArray(list)
-      ? list.flatMap((one: unknown) =>
-          typeof one === 'object' && one !== null && 'hostname' in one && typeof one.hostname === 'string'
-            ? [one.hostname]
-            : [],
-        )
-      : [];
-  } catch (err) {
-    if (err instanceof SyntaxError) return [];
-    throw err;
-  }
+  const list = jsonOf(internalOf(routes));
+  if (!Array.isArray(list)) return [];
+  return list.flatMap((one: unknown) =>
+    typeof one === 'object' && one !== null && 'hostname' in one && typeof one.hostname === 'string'
+      ? [one.hostname]
+      : [],
+  );
 }
 
 export function resolveTags(tags: DesiredLrp['metric_tags'], row: Lrp): Record<string, string> {

@@ -3,15 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { Caller } from '../access.js';
 import type { Cc } from '../cc.js';
 import { invalid } from '../errors.js';
-import {
-  noMetadata,
-  type App,
-  type Deployment,
-  type Droplet,
-  type Metadata,
-  type Process,
-  type Revision,
-} from '../model.js';
+import { type App, type Deployment, type Droplet, type Metadata, type Process, type Revision } from '../model.js';
 import { timeOf, type Store, type Tx } from '../store.js';
 import { assignDroplet, recordApp, startApp } from './apps.js';
 import { reviseApp } from './revisions.js';
@@ -212,8 +204,3 @@ export function finishDeployment(cc: Pick<Cc, 'store' | 'clock'>, tx: Tx, deploy
   }
   tx.update('deployment', deployment.guid, ended(timeOf(clock.now()), 'DEPLOYED'));
 }
-
-export const DEFAULT_DEPLOYMENT = {
-  ...{ max_in_flight: 1, web_instances: null, memory_in_mb: null, disk_in_mb: null },
-  ...{ log_rate_limit_in_bytes_per_second: null, canary_steps: null, metadata: noMetadata() },
-};

@@ -10,7 +10,6 @@ import { noMetadata, type ServiceBinding } from '../model.js';
 import { resource, toOne } from '../present.js';
 import { presentApp } from './present-apps.js';
 import { fieldsIn, presentInstance } from './service-instances.js';
-import type { Store } from '../store.js';
 
 const toOneSchema = z.strictObject({ data: z.strictObject({ guid: z.string() }) });
 const createSchema = z.strictObject({
@@ -21,30 +20,6 @@ const createSchema = z.strictObject({
   relationships: z.strictObject({ service_instance: toOneSchema, app: toOneSchema.optional() }),
   metadata: metadataSchema.optional(),
 });
-
-/** What an app is told of its services. Source: CC's service_binding_presenter.rb. */
-export function vcapServices(store: Store, app_guid: string): Record<string, object[]> {
-  const bindings = store.service_binding.filter((row) => row.app_guid === app_guid);
-  const services = bindings.flatMap((binding) => {
-    const instance = store.service_instance.get(binding.service_instance_guid);
-    if (!instance) return [];
-    return [
-      {
-        label: 'user-provided',
-        name: binding.name ?? instance.name,
-        tags: instance.tags,
-        instance_guid: instance.guid,
-        instance_name: instance.name,
-        binding_guid: binding.guid,
-        binding_name: binding.name,
-        credentials: binding.credentials,
-        syslog_drain_url: binding.syslog_drain_url,
-        volume_mounts: [],
-      },
-    ];
-  });
-  return services.length === 0 ? {} : { 'user-provided': services };
-}
 
 export function serviceBindingRoutes(cc: Cc): Route[] {
   const { store } = cc;

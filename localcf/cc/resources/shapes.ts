@@ -2,7 +2,6 @@
 import { z } from 'zod';
 
 export const guidRef = z.strictObject({ data: z.strictObject({ guid: z.string() }) });
-export const optionalRef = z.strictObject({ data: z.strictObject({ guid: z.string() }).nullable() });
 
 export const lifecycleSchema = z.strictObject({
   type: z.enum(['buildpack', 'docker', 'cnb']).optional(),
