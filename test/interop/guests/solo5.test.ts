@@ -7,7 +7,7 @@ import { access, constants } from 'node:fs/promises';
 import { basename, dirname, delimiter } from 'node:path';
 import { isOnPath } from '../../../core/process.js';
 import { kernelsOf } from '../../support/test-kernels.js';
-import { makeUnik, processesOf, root, until, type Unik } from '../../support/unik.js';
+import { daemonOf, makeUnik, processesOf, root, until, type Unik } from '../../support/unik.js';
 
 const files = kernelsOf('solo5');
 /** The tenders may lie beside the programs. */
@@ -82,9 +82,9 @@ const ENDS: [name: string, words: string[], says: string, exit: object][] = [
 
   async function exitOf(name: string): Promise<{ reason: string; message: string } | undefined> {
     return until(`${name} has ended`, async () => {
-      type Seen = { phase?: string; exit?: { reason: string; message: string } };
-      const [{ exit, phase } = {}] = await unik.json<Seen[]>(['inspect', name]);
-      return exit && phase !== 'running' ? exit : undefined;
+      type Seen = { status?: string; exit?: { reason: string; message: string } };
+      const [{ exit, status } = {}] = await unik.json<Seen[]>(['inspect', name]);
+      return exit && status !== 'running' ? exit : undefined;
     });
   }
 
@@ -110,13 +110,16 @@ const ENDS: [name: string, words: string[], says: string, exit: object][] = [
 
   for (const target of targets) {
     given(`test_net.${target}`)(
-      `test_net.${target} answers on its network, and is ended when told`,
+      `test_net.${target} answers on its network after the daemon was killed, and is ended when told`,
       async () => {
         const tag = await build(`test_net.${target}`);
         await unik.ok(['run', '-d', '--name', tag, '--no-healthcheck', tag, 'kernel', 'verbose']);
         await until('it serves', async () =>
           (await unik(['logs', tag])).stdout.includes('Serving ping') ? true : undefined,
         );
+        // The machine outlives it, and the next command starts another.
+        process.kill(await daemonOf(unik.home), 'SIGKILL');
+        expect(await unik.json<object[]>(['inspect', tag])).toMatchObject([{ status: 'running' }]);
         const program = target === 'virtio' ? / qemu-system/ : new RegExp(` solo5-${target} `);
         const machine = (await processesOf(unik.home)).find((line) => program.test(line));
         const pid = machine?.split(' ')[0] ?? '';
