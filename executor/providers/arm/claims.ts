@@ -1,4 +1,4 @@
-import { readdir, rm } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { readJsonFile, writeJsonFile } from '../../../core/json-file.js';
@@ -46,8 +46,19 @@ export class Claims {
     return writeJsonFile(join(this.folder(claim.board), 'claim.json'), claim);
   }
 
+  /** With the claim goes what it let us in by. */
   async release(board: string): Promise<void> {
-    await rm(join(this.folder(board), 'claim.json'), { force: true });
+    for (const name of ['door', 'claim.json']) await rm(join(this.folder(board), name), { force: true });
+  }
+
+  /** The token of the guest's door. */
+  async saveDoor(board: string, token: string): Promise<void> {
+    await writeFile(join(this.folder(board), 'door'), token, { mode: 0o600 });
+  }
+
+  /** Empty: there is none. */
+  door(board: string): Promise<string> {
+    return readFile(join(this.folder(board), 'door'), 'utf8').catch(() => '');
   }
 
   /** Why the board is not to be used. */

@@ -1,17 +1,14 @@
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../../core/clock.js';
 import { toUnikError, UnikError } from '../../../core/errors.js';
 import type { Log } from '../../../core/log.js';
 import { poll } from '../../../core/retry.js';
 import { Turns } from '../../../core/turns.js';
-import type { InstanceNet, MachineHandle, Owner } from '../../model.js';
-import { initramfsWith } from '../../disks/segments.js';
-import { DOOR_PORT, sayToGuest } from '../../remote/door.js';
+import type { MachineHandle, Owner } from '../../model.js';
+import { sayToGuest } from '../../remote/door.js';
 import type { Driver, MachineOrder, Ref, RemoteMachine } from '../../remote/driver.js';
-import { takesConnection } from '../../remote/forward.js';
 import type { Probe } from '../provider.js';
-import { boardWords, bootFiles, idleFiles, INITRD, KERNEL, neededFiles, PI_KERNEL } from './boot-files.js';
 import { BootServer } from './boot-server.js';
 import { chooseBoard } from './choose.js';
 import { Claims, type Claim } from './claims.js';
@@ -20,6 +17,8 @@ import { Consoles } from './consoles.js';
 import type { BoardEvent } from './dnsmasq-words.js';
 import { powerOf, type Power } from './power.js';
 import { probeBoards } from './probe.js';
+import { filesToBoot, filesToIdle } from './served-files.js';
+import { Watches } from './watches.js';
 
 export interface ArmDriverOptions {
   config: ArmConfig;
@@ -30,18 +29,6 @@ export interface ArmDriverOptions {
 
 const SAY_MS = 2_000;
 const LOOK_MS = 250;
-const DOOR_MS = 1_500;
-/** A board that was seen off is seen off twice, so that a hook's slip ends nothing. */
-const TIMES_OFF = 2;
-
-/** What is known of a running board and kept nowhere: what it has fetched, and when its door was last seen. */
-interface Watch {
-  fetched: Set<string>;
-  /** When it was first looked at. */
-  since?: number;
-  door_at?: number;
-  times_off: number;
-}
 
 /**
  * Boards that fetch kernel and root over the network. The inventory is the operator's; who has a board, and what it is
@@ -58,7 +45,7 @@ export class ArmDriver implements Driver {
   readonly #server: BootServer;
   readonly #consoles: Consoles;
   readonly #powers: ReadonlyMap<string, Power>;
-  readonly #watches = new Map<string, Watch>();
+  readonly #watches: Watches;
   /** Boards are chosen one start at a time. */
   readonly #turns = new Turns();
 
@@ -68,6 +55,7 @@ export class ArmDriver implements Driver {
     const onEvent = (event: BoardEvent): Promise<void> => this.#note(event);
     this.#server = new BootServer({ config, dir: join(home, 'boot'), clock, log, onEvent });
     this.#consoles = new Consoles(config, (board) => this.#claims.folder(board), log);
+    this.#watches = new Watches({ config, clock, log });
     this.#powers = new Map(config.boards.map(({ id, power }) => [id, powerOf(id, power)]));
   }
 
@@ -87,7 +75,8 @@ export class ArmDriver implements Driver {
     await this.#server.ready();
     const board = await this.#claim(order);
     try {
-      await this.#publish(board, order);
+      await this.#claims.saveDoor(board.id, tokenIn(order.config));
+      await this.#server.publish(board.mac, await filesToBoot(board, order, this.options.config));
       const power = this.#power(board);
       if (power.canSwitch) {
         // It may be on and doing something else.
@@ -123,8 +112,8 @@ export class ArmDriver implements Driver {
     await this.powerOff(ref);
     await this.#idle(board);
     this.#consoles.leave(board);
-    for (const name of ['console', 'door']) await rm(join(this.#claims.folder(board.id), name), { force: true });
-    this.#watches.delete(board.id);
+    await rm(join(this.#claims.folder(board.id), 'console'), { force: true });
+    this.#watches.forget(board);
     await this.#claims.release(board.id);
   }
 
@@ -150,10 +139,10 @@ export class ArmDriver implements Driver {
         const reason = await this.#claims.trouble(id);
         if (reason !== undefined) trouble.set(id, reason);
       }
-      const root_mb = Math.ceil((await readFile(order.boot.root)).length / 2 ** 20);
+      const root_mb = Math.ceil((await stat(order.boot.root)).size / 2 ** 20);
       const board = chooseBoard({ boards, taken, trouble, need_mb: order.ram_mb + 2 * root_mb });
       const { owner, key } = order;
-      this.#watches.set(board.id, { fetched: new Set(), times_off: 0 });
+      this.#watches.forget(board);
       await mkdir(this.#claims.folder(board.id), { recursive: true, mode: 0o700 });
       const console_from = await this.#consoles.rewind(board);
       await this.#claims.save({ board: board.id, owner, key, state: 'published', console_from });
@@ -162,39 +151,8 @@ export class ArmDriver implements Driver {
     });
   }
 
-  /** Kernel, initramfs with root and instance config, and what the board's loader wants to read about them. */
-  async #publish(board: Board, { boot, config }: MachineOrder): Promise<void> {
-    const [kernel, initrd, root] = await Promise.all(
-      [boot.kernel, boot.initrd, boot.root].map((path) => readFile(path)),
-    );
-    if (!kernel || !initrd || !root) throw new UnikError('internal', 'a boot of less than three parts');
-    const told = JSON.parse(config) as { door: { token: string }; net: InstanceNet };
-    await writeFile(join(this.#claims.folder(board.id), 'door'), told.door.token, { mode: 0o600 });
-    const document = { ...told, devices: board.devices, net: this.#netOf(board, told.net.dns) };
-    const cmdline = [boot.cmdline, ...boardWords(board, this.options.config)].join(' ');
-    const files = new Map<string, string | Uint8Array>(bootFiles(board, cmdline));
-    if (board.firmware !== undefined) {
-      for (const [name, content] of await firmwareFiles(board.firmware)) files.set(name, content);
-    }
-    files.set(board.loader === 'raspberry-pi' ? PI_KERNEL : KERNEL, kernel);
-    files.set(INITRD, initramfsWith(initrd, root, JSON.stringify(document)));
-    await this.#server.publish(board.mac, files);
-  }
-
-  #netOf({ address }: Board, dns: readonly string[]): InstanceNet {
-    const { subnet, gateway, dns: own } = this.options.config;
-    const [, bits = ''] = subnet.split('/');
-    const route = gateway === undefined ? {} : { gateway };
-    return { mode: 'static', address: `${address}/${bits}`, ...route, dns: [...(dns.length > 0 ? dns : own)] };
-  }
-
-  /** A board that finds nothing to boot waits: one that restarts must not run an application a second time. */
   async #idle(board: Board): Promise<void> {
-    const files = new Map<string, string | Uint8Array>(idleFiles(board, this.options.config.idle_s));
-    if (board.firmware !== undefined) {
-      for (const [name, content] of await firmwareFiles(board.firmware)) files.set(name, content);
-    }
-    await this.#server.publish(board.mac, files);
+    await this.#server.publish(board.mac, await filesToIdle(board, this.options.config.idle_s));
   }
 
   async #untilLoaded(board: Board, signal: AbortSignal): Promise<void> {
@@ -212,8 +170,7 @@ export class ArmDriver implements Driver {
       });
     } catch (err) {
       signal.throwIfAborted();
-      const asked = this.#watches.get(board.id)?.fetched.size ?? 0;
-      const how = asked === 0 ? 'asked for nothing' : 'did not fetch all of its files';
+      const how = this.#watches.hasAsked(board) ? 'did not fetch all of its files' : 'asked for nothing';
       throw new UnikError('machine_failed', `board ${board.id} ${how} within ${config.load_timeout_s} s of power on`, {
         cause: err,
       });
@@ -233,9 +190,8 @@ export class ArmDriver implements Driver {
       if (claim.state === 'loaded') await this.#end(claim);
       return;
     }
-    const watch = this.#watch(board);
-    watch.fetched.add(event.file);
-    if (claim.state !== 'published' || !neededFiles(board).every((name) => watch.fetched.has(name))) return;
+    const hasAll = this.#watches.fetched(board, event.file);
+    if (claim.state !== 'published' || !hasAll) return;
     await this.#idle(board);
     await this.#claims.save({ ...claim, state: 'loaded' });
   }
@@ -243,29 +199,15 @@ export class ArmDriver implements Driver {
   /** Is it still there? */
   async #look(claim: Claim): Promise<Claim> {
     if (claim.state !== 'loaded') return claim;
-    const { log, config, clock } = this.options;
     const board = this.#board(claim.board);
-    const watch = this.#watch(board);
-    try {
-      watch.times_off = (await this.#power(board).isOn()) === false ? watch.times_off + 1 : 0;
-    } catch (err) {
-      log.warn({ err, board: board.id }, 'board.power-unknown');
+    const loss = await this.#watches.look(board, this.#power(board));
+    if (!loss) return claim;
+    if (loss.silent_ms !== undefined) {
+      this.options.log.warn({ board: board.id, silent_ms: loss.silent_ms }, 'board.lost');
+      await this.#cut(board);
     }
-    if (watch.times_off >= TIMES_OFF) {
-      // Another board, where there is one, is the better place for what ran here.
-      await this.#claims.noteTrouble(board.id, 'its power went off while it ran');
-      return this.#end(claim);
-    }
-    const there = { host: board.address, port: DOOR_PORT, timeout_ms: DOOR_MS };
-    if (await takesConnection(there, new AbortController().signal)) watch.door_at = clock.now();
-    watch.since ??= clock.now();
-    // One that has not opened its door yet boots, which takes about as long as its loading may.
-    const patience_s = watch.door_at === undefined ? config.load_timeout_s : config.lost_after_s;
-    const silent_ms = clock.now() - (watch.door_at ?? watch.since);
-    if (silent_ms < patience_s * 1000) return claim;
-    log.warn({ board: board.id, silent_ms }, 'board.lost');
-    await this.#cut(board);
-    await this.#claims.noteTrouble(board.id, `it was silent for ${Math.round(silent_ms / 1000)} s while it ran`);
+    // Another board, where there is one, is the better place for what ran here.
+    await this.#claims.noteTrouble(board.id, loss.trouble);
     return this.#end(claim);
   }
 
@@ -282,7 +224,7 @@ export class ArmDriver implements Driver {
       await power.off();
       return;
     }
-    const token = await readFile(join(this.#claims.folder(board.id), 'door'), 'utf8').catch(() => '');
+    const token = await this.#claims.door(board.id);
     const to = { address: board.address, token, timeout_ms: SAY_MS };
     if (await sayToGuest(to, { stop: { grace_ms: 0 } })) return;
     await this.#claims.noteTrouble(
@@ -303,14 +245,6 @@ export class ArmDriver implements Driver {
     return { key, owner, id, state: states[state], address };
   }
 
-  #watch(board: Board): Watch {
-    const known = this.#watches.get(board.id);
-    if (known) return known;
-    const made: Watch = { fetched: new Set(), times_off: 0 };
-    this.#watches.set(board.id, made);
-    return made;
-  }
-
   #board(id: string): Board {
     const board = this.options.config.boards.find((one) => one.id === id);
     if (board) return board;
@@ -327,11 +261,7 @@ export class ArmDriver implements Driver {
   }
 }
 
-/** As they are, below the board's own folder. */
-async function firmwareFiles(folder: string): Promise<[string, Uint8Array][]> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
-  return Promise.all(
-    files.map(async (path): Promise<[string, Uint8Array]> => [path.slice(folder.length + 1), await readFile(path)]),
-  );
+/** Of the door that the guest opens. */
+function tokenIn(config: string): string {
+  return (JSON.parse(config) as { door: { token: string } }).door.token;
 }
