@@ -3,7 +3,7 @@ import { randomInt } from 'node:crypto';
 import type { Caller } from '../access.js';
 import type { Cc } from '../cc.js';
 import { CfError, invalid, type CfErrorName } from '../errors.js';
-import type { AppPart, ProcessPart, RoutePart } from '../manifest/parse.js';
+import type { AppPart, ProcessPart, RoutePart } from '../manifest/part.js';
 import { isRouteText, splitRoute } from '../manifest/route-text.js';
 import { mergeMetadata } from '../metadata.js';
 import { noMetadata, type App, type Destination, type Process, type Space } from '../model.js';
