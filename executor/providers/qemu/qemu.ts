@@ -1,4 +1,4 @@
-import { rm, stat, writeFile } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import type { Clock } from '../../../core/clock.js';
@@ -6,8 +6,7 @@ import { toUnikError, UnikError } from '../../../core/errors.js';
 import type { Log } from '../../../core/log.js';
 import { isAlive, isOnPath, kill } from '../../../core/process.js';
 import { poll } from '../../../core/retry.js';
-import type { Configured } from '../../guests/guest.js';
-import type { Arch, InstanceConfig, Key, MachineHandle, NetworkMode, Owner } from '../../model.js';
+import type { Arch, Key, MachineHandle, NetworkMode, Owner } from '../../model.js';
 import type {
   Capabilities,
   ConsoleChunk,
@@ -19,28 +18,25 @@ import type {
   Probe,
   Provider,
 } from '../provider.js';
-import { allDone } from './all-done.js';
-import { choosePorts, freeSlot } from './allocate.js';
-import { claimSlot } from './claim.js';
 import { FILES, PROGRAMS, TRANSLATION_BUFFER_MB, type Accelerator } from './args.js';
 import { tail } from './console.js';
 import { monitorOf } from '../../guests/linux/control.js';
 import { readControl } from './control.js';
-import { layOut, writeNetFiles } from './files.js';
-import { homeTag, hostAddresses, routedRanges, slotIsUnrouted, uidBase } from './host.js';
-import { launch, launchLog, type Device, type Launched } from './launch.js';
+import { homeTag, uidBase } from './host.js';
+import { launchLog } from './launch.js';
 import { LiveMachine } from './live.js';
 import { LogSpace } from './log-space.js';
-import { DEFAULT_SUBNETS, slotsIn, type Subnets } from './net/addresses.js';
+import { DEFAULT_SUBNETS, type Subnets } from './net/addresses.js';
 import { bridgeNetwork, type BridgeConfig } from './net/bridge.js';
 import { isolatedNetwork } from './net/isolated.js';
-import { publishedEndpoint, type Network, type NetPlan, type NetworkContext } from './net/network.js';
+import { publishedEndpoint, type Network, type NetworkContext } from './net/network.js';
 import { noNetwork } from './net/none.js';
 import { tapNetwork } from './net/tap.js';
 import { userNetwork } from './net/user.js';
+import { prepare } from './prepare.js';
 import { HostProbe } from './probe.js';
-import { programFor, secretLine } from './program.js';
 import { handleOf, Machines, type MachineFolder, type MachineRecord } from './record.js';
+import { Reservations } from './reserve.js';
 import { checkTender } from './tender.js';
 import { usageOf } from './usage.js';
 
@@ -77,8 +73,7 @@ export class QemuProvider implements Provider {
   readonly #live = new Map<Key, LiveMachine>();
   readonly #starting = new Map<Key, Promise<MachineHandle>>();
   readonly #space = new LogSpace();
-  /** Slots and ports are chosen one start at a time. */
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #reservations: Reservations;
 
   constructor(private readonly options: QemuOptions) {
     this.#machines = new Machines(join(options.home, 'machines'));
@@ -104,6 +99,8 @@ export class QemuProvider implements Provider {
       // Asked of this provider, it is one nobody else provides.
       provider: noNetwork(this.#root),
     };
+    const uidOf = (slot: number): number => (this.#root ? uidBase(options.home) + slot : (process.getuid?.() ?? 0));
+    this.#reservations = new Reservations(this.#machines, this.#subnets, uidOf);
     this.#host = new HostProbe({
       home: options.home,
       path: options.path,
@@ -232,7 +229,7 @@ export class QemuProvider implements Provider {
       throw new UnikError('network_unavailable', 'network provider: machines of qemu are on this host');
     }
     const accelerator = await this.#acceleratorFor(spec, signal);
-    const { record, letGo } = await this.#reserve(spec, folder, accelerator);
+    const { record, letGo } = await this.#reservations.take(spec, folder, accelerator);
     try {
       return handleOf(await this.#powerOn(spec, record, folder, signal));
     } catch (err) {
@@ -258,152 +255,31 @@ export class QemuProvider implements Provider {
     return 'tcg';
   }
 
-  /**
-   * Picks slot and ports and notes them, so that whatever happens next can be found and cleared away. `letGo`: call it
-   * when the machine's routes tell of it.
-   */
-  #reserve(
-    spec: MachineSpec,
-    folder: MachineFolder,
-    accelerator: MachineRecord['accelerator'],
-  ): Promise<{ record: MachineRecord; letGo: () => void }> {
-    return this.#inTurn(async () => {
-      const { records } = await this.#machines.all();
-      const { slot, taken: letGo } = await freeSlot(records, Math.min(slotsIn(this.#subnets), 65_536), (candidate) =>
-        spec.network.mode === 'tap' ? this.#claim(candidate) : Promise.resolve(() => undefined),
-      );
-      try {
-        const record = await this.#note(spec, folder, accelerator, slot, records);
-        return { record, letGo };
-      } catch (err) {
-        letGo();
-        throw err;
-      }
-    });
-  }
-
-  async #note(
-    spec: MachineSpec,
-    folder: MachineFolder,
-    accelerator: MachineRecord['accelerator'],
-    slot: number,
-    others: readonly MachineRecord[],
-  ): Promise<MachineRecord> {
-    const scratch = spec.boot.disks.map(({ source }) => (source.kind === 'file' ? 0 : source.bytes));
-    const { channels, powerButton = false, exitPort, endSigns = [] } = spec.boot;
-    const record: MachineRecord = {
-      schema: 1,
-      key: spec.key,
-      owner: spec.owner,
-      name: spec.name,
-      slot,
-      uid: this.#root ? uidBase(this.options.home) + slot : (process.getuid?.() ?? 0),
-      mode: spec.network.mode,
-      accelerator,
-      ...(spec.boot.tender ? { tender: spec.boot.tender.name } : {}),
-      ports: spec.network.mode === 'bridge' ? spec.ports : await choosePorts(spec.ports, others),
-      scratch_bytes: Math.max(0, ...scratch),
-      guest: {
-        channel: channels.kind,
-        power_button: powerButton,
-        exit_port: exitPort !== undefined,
-        end_signs: endSigns.map((sign) => ({ ...sign })),
-      },
-    };
-    await folder.make();
-    await folder.save(record);
-    return record;
-  }
-
-  /** The routes are read after the claim: the last holder's route was there before it let go. */
-  async #claim(slot: number): Promise<(() => void) | undefined> {
-    const letGo = await claimSlot(slot, this.#subnets.guest);
-    if (letGo === undefined || slotIsUnrouted(slot, this.#subnets, await routedRanges())) return letGo;
-    letGo();
-    return undefined;
-  }
-
   async #powerOn(
     spec: MachineSpec,
     reserved: MachineRecord,
     folder: MachineFolder,
     signal: AbortSignal,
   ): Promise<MachineRecord> {
-    const { slot, ports, uid } = reserved;
     const network = this.#networks[reserved.mode];
-    const net = network.plan({ slot, ports, spec: spec.network, hostAddresses: hostAddresses() });
-    const account = { root: this.#root, uid };
-    if (net.inside) await writeNetFiles(folder, net.inside);
-    const address = net.instance.address?.split('/')[0];
-    const where = {
-      ...reserved,
-      ...(net.ports ? { ports: net.ports } : {}),
-      ...(address === undefined ? {} : { address }),
-    };
-    const config = { ...(spec.configAt?.(where) ?? spec.config), net: net.instance };
-    const configured = spec.boot.configure?.(config) ?? {};
-    const begin = async (): Promise<{ launched: Launched; complete: MachineRecord }> => {
-      const launched = await launch({
-        ...account,
-        folder,
-        namespace: net.namespace,
-        network: net.inside !== undefined,
-        devices: await this.#devices(reserved, net),
-        file_bytes: this.#space.limit(reserved),
-        ...programFor(spec, reserved, net.device, configured),
-        path: this.options.path,
-      });
-      const record = { ...where, qemu: launched.who };
-      await folder.save(record);
-      if (record.guest?.exit_port || record.tender) void noteStatus(folder, launched.status);
-      const outside = await network.attach(record, folder, launched.who.pid);
-      const complete = { ...record, ...outside };
-      if (Object.keys(outside).length > 0) await folder.save(complete);
-      return { launched, complete };
-    };
-    // Its namespaces and wires take as long to make as its files do.
-    const { launched, complete } = await allDone(
-      begin(),
-      layOut(folder, spec.boot, account, configured),
-      this.#keepConfig(spec, config, configured, folder),
-    );
+    const { launched, record, configured } = await prepare(spec, reserved, folder, {
+      ...{ root: this.#root, network, path: this.options.path, file_bytes: this.#space.limit(reserved) },
+    });
     signal.throwIfAborted();
     launched.go();
-    const live = this.#attach(complete);
+    const live = this.#attach(record);
     await this.#untilUp(live, folder, signal);
     if (network.settle) {
       const over = new AbortController();
       void live.exit().then(({ message }) => {
         over.abort(new UnikError('machine_failed', `the machine ended before it had an address: ${message}`));
       });
-      const settled = await network.settle(complete, folder, AbortSignal.any([signal, over.signal]));
+      const settled = await network.settle(record, folder, AbortSignal.any([signal, over.signal]));
       await folder.save(Object.assign(live.record, settled));
     }
     // QEMU has read it.
     if (configured.file) await rm(join(folder.vm, FILES.firmware), { force: true });
     return live.record;
-  }
-
-  /** For `LiveMachine` to deliver, or for one after our restart. */
-  async #keepConfig(
-    { boot }: MachineSpec,
-    config: InstanceConfig,
-    configured: Configured,
-    folder: MachineFolder,
-  ): Promise<void> {
-    const content = boot.channels.kind === 'virtio-serial' ? JSON.stringify(config) : secretLine(boot, configured);
-    if (content !== undefined) await writeFile(folder.config, content, { mode: 0o600 });
-  }
-
-  /** The devices that QEMU's account could not open as they are. */
-  async #devices(record: MachineRecord, net: NetPlan): Promise<Device[]> {
-    const needed: Device[] = [];
-    if (net.device.kind === 'tap') needed.push('tun');
-    if (record.accelerator === 'kvm') needed.push('kvm');
-    const closed = await Promise.all(
-      needed.map(async (device) => ((await isOpenToAll(NODES[device])) ? [] : [device])),
-    );
-    return closed.flat();
   }
 
   async #untilUp(live: LiveMachine, folder: MachineFolder, signal: AbortSignal): Promise<void> {
@@ -457,23 +333,6 @@ export class QemuProvider implements Provider {
     this.#live.set(record.key, live);
     return live;
   }
-
-  #inTurn<T>(job: () => Promise<T>): Promise<T> {
-    const result = this.#turn.then(job);
-    this.#turn = result.catch(() => undefined);
-    return result;
-  }
-}
-
-/** The folder may be gone by then. */
-async function noteStatus(folder: MachineFolder, status: Launched['status']): Promise<void> {
-  await writeFile(folder.exitStatus, String(await status), { mode: 0o600 }).catch(() => undefined);
-}
-
-const NODES = { tun: '/dev/net/tun', kvm: '/dev/kvm' } as const satisfies Record<Device, string>;
-
-async function isOpenToAll(path: string): Promise<boolean> {
-  return ((await stat(path)).mode & 0o006) === 0o006;
 }
 
 /** What `promise` gives, or the signal's reason, whichever is first. */
