@@ -1,4 +1,5 @@
 import type { Clock } from '../../../core/clock.js';
+import { Holds } from '../../../core/holds.js';
 import type { Executor } from '../../../executor/executor.js';
 import type { Instance } from '../../../executor/model.js';
 import type { EventLine, InstanceDetail, InstanceSummary } from '../schema/instances.js';
@@ -15,7 +16,8 @@ export class Board {
   readonly waiting = new Map<string, AbortController>();
   /** Ids of apps whose new machine is not yet the executor's. */
   readonly booting = new Set<string>();
-  readonly #readers = new Map<string, number>();
+  /** Apps whose logs are being read, by id. */
+  readonly #readers = new Holds();
   /** Fires after every change of any app or machine. */
   readonly #changes = new Hub<void>();
 
@@ -110,11 +112,9 @@ export class Board {
 
   /** As long as somebody reads an app's logs, an ended `--rm` app is kept. The result ends it. */
   openReader(app: App): () => void {
-    this.#readers.set(app.id, (this.#readers.get(app.id) ?? 0) + 1);
+    const close = this.#readers.take(app.id);
     return () => {
-      const left = (this.#readers.get(app.id) ?? 1) - 1;
-      if (left > 0) this.#readers.set(app.id, left);
-      else this.#readers.delete(app.id);
+      close();
       this.changed();
     };
   }
