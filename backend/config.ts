@@ -1,13 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { totalmem } from 'node:os';
 import { z } from 'zod';
-import { hasCode, messageOf, UnikError } from '../core/errors.js';
+import { checkedConfig, readConfigFile } from '../core/config-file.js';
 import { homePaths } from '../core/home.js';
 import { readJsonFile, writeJsonFile } from '../core/json-file.js';
 import { NETWORK_MODES } from '../executor/model.js';
 import { addressPoolSchema } from '../executor/remote/pool-config.js';
-import { describeIssues } from './api/describe-issues.js';
 import { providerName, providerOptions } from './provider-config.js';
 
 const megabytes = z.number().int().min(1);
@@ -77,24 +75,13 @@ export type Config = Omit<ConfigFile, 'cell_id' | 'memory_mb'> & { home: string;
 /** Reads and completes the configuration of a home. Throws config_invalid naming file and key. */
 export async function loadConfig(home: string): Promise<Config> {
   const paths = homePaths(home);
-  const { cell_id, memory_mb, ...file } = parseConfig(await read(paths.config), paths.config);
+  const { cell_id, memory_mb, ...file } = parseConfig(await readConfigFile(paths.config, {}), paths.config);
   const cell = cell_id ?? (await ownCellId(paths.cellId));
   return { ...file, home, owner: `${file.deployment}/${cell}`, memory_mb: memory_mb ?? hostMemoryMb() };
 }
 
 export function parseConfig(value: unknown, path: string): ConfigFile {
-  const result = configSchema.safeParse(value);
-  if (result.success) return result.data;
-  throw new UnikError('config_invalid', `${path}: ${describeIssues(result.error, 'the document')}`);
-}
-
-async function read(path: string): Promise<unknown> {
-  try {
-    return JSON.parse(await readFile(path, 'utf8')) as unknown;
-  } catch (err) {
-    if (hasCode(err, 'ENOENT')) return {};
-    throw new UnikError('config_invalid', `${path}: ${messageOf(err)}`, { cause: err });
-  }
+  return checkedConfig(configSchema, value, path);
 }
 
 /** Made once: machines of an earlier daemon of this home must stay ours. */

@@ -1,7 +1,6 @@
 /** Options of `unik up`: a JSON file, every key optional. docs/operating.md lists them. */
-import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { messageOf, UnikError } from '../core/errors.js';
+import { checkedConfig, readConfigFile } from '../core/config-file.js';
 
 const port = z.int().min(0).max(65_535);
 const loopback = '127.0.0.1';
@@ -71,14 +70,5 @@ export type LocalCfConfig = z.output<typeof configSchema>;
 /** Throws config_invalid naming file and key. */
 export async function loadConfig(file: string | undefined): Promise<LocalCfConfig> {
   if (file === undefined) return configSchema.parse({});
-  let value: unknown;
-  try {
-    value = JSON.parse(await readFile(file, 'utf8'));
-  } catch (err) {
-    throw new UnikError('config_invalid', `${file}: ${messageOf(err)}`, { cause: err });
-  }
-  const result = configSchema.safeParse(value);
-  if (result.success) return result.data;
-  const [issue] = result.error.issues;
-  throw new UnikError('config_invalid', `${file}: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'is wrong'}`);
+  return checkedConfig(configSchema, await readConfigFile(file), file);
 }

@@ -10,7 +10,7 @@ import { z } from 'zod';
 import { ERRORS, messageOf, toUnikError, UnikError } from '../../core/errors.js';
 import type { Log } from '../../core/log.js';
 import { ROUTES, type CallOutput, type LineOf, type ReplyOf, type Route, type RouteName } from './schema/routes.js';
-import { describeIssues } from './describe-issues.js';
+import { describeIssues } from '../../core/describe-issues.js';
 import type { ErrorBody } from './schema/common.js';
 
 /** What a handler knows beside its parsed input. */

@@ -1,13 +1,13 @@
 /** Configuration of a cell: one JSON file, parsed once. `manifests/cell.example.json` shows every key. */
-import { readFile, statfs } from 'node:fs/promises';
+import { statfs } from 'node:fs/promises';
 import { totalmem } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { parseDuration } from '../../core/duration.js';
-import { messageOf, UnikError } from '../../core/errors.js';
+import { checkedConfig, readConfigFile } from '../../core/config-file.js';
+import { messageOf } from '../../core/errors.js';
 import type { IdentityFiles } from '../../core/tls.js';
 import { HOST_RESERVE_MB } from '../../executor/capacity.js';
-import { describeIssues } from '../api/describe-issues.js';
 import { configSchema } from '../config.js';
 import { providerName, providerOptions } from '../provider-config.js';
 
@@ -179,7 +179,7 @@ const MOST_CONTAINERS = 250;
 
 /** Reads and completes the configuration. Throws config_invalid naming file and key. */
 export async function loadCellConfig(file: string): Promise<CellConfig> {
-  const { memory_mb, disk_mb, containers, rep_url, tls, ...rest } = parseCellConfig(await read(file), file);
+  const { memory_mb, disk_mb, containers, rep_url, tls, ...rest } = parseCellConfig(await readConfigFile(file), file);
   const { cell_id, external_address, listen_addr, admin_addr, bbs, locket, loggregator } = rest;
   const address = external_address.includes(':') ? `[${external_address}]` : external_address;
   const home = resolve(dirname(file), rest.home);
@@ -212,22 +212,12 @@ export async function loadCellConfig(file: string): Promise<CellConfig> {
 }
 
 export function parseCellConfig(value: unknown, file: string): CellFile {
-  const result = cellSchema.safeParse(value);
-  if (result.success) return result.data;
-  throw new UnikError('config_invalid', `${file}: ${describeIssues(result.error, 'the document')}`);
+  return checkedConfig(cellSchema, value, file);
 }
 
 function filesOf(own: { [K in keyof IdentityFiles]?: string | undefined }, usual: IdentityFiles): IdentityFiles {
   const { ca_file = usual.ca_file, cert_file = usual.cert_file, key_file = usual.key_file } = own;
   return { ca_file, cert_file, key_file };
-}
-
-async function read(file: string): Promise<unknown> {
-  try {
-    return JSON.parse(await readFile(file, 'utf8')) as unknown;
-  } catch (err) {
-    throw new UnikError('config_invalid', `${file}: ${messageOf(err)}`, { cause: err });
-  }
 }
 
 function hostMemoryMb(): number {

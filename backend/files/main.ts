@@ -5,9 +5,9 @@ import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { z } from 'zod';
+import { checkedConfig, readConfigFile } from '../../core/config-file.js';
 import { messageOf, UnikError } from '../../core/errors.js';
 import { createLog } from '../../core/log.js';
-import { describeIssues } from '../api/describe-issues.js';
 import { endpoint } from '../cell/config.js';
 import { configSchema } from '../config.js';
 
@@ -28,7 +28,7 @@ export interface FilesRun {
 
 /** Serves until a signal. Throws config_invalid naming file and key. */
 export async function runFiles(file: string, { onReady, onSignal }: FilesRun): Promise<void> {
-  const config = await load(file);
+  const config = checkedConfig(filesSchema, await readConfigFile(file), file);
   const asked = new Promise<void>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) onSignal(signal, () => resolve());
   });
@@ -84,16 +84,4 @@ async function pem(file: string): Promise<string> {
   } catch (err) {
     throw new UnikError('config_invalid', `${file}: ${messageOf(err)}`, { cause: err });
   }
-}
-
-async function load(file: string): Promise<FilesConfig> {
-  let value: unknown;
-  try {
-    value = JSON.parse(await readFile(file, 'utf8'));
-  } catch (err) {
-    throw new UnikError('config_invalid', `${file}: ${messageOf(err)}`, { cause: err });
-  }
-  const result = filesSchema.safeParse(value);
-  if (result.success) return result.data;
-  throw new UnikError('config_invalid', `${file}: ${describeIssues(result.error, 'the document')}`);
 }

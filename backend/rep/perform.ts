@@ -1,6 +1,6 @@
 /** POST /work: keeps room for what the auction placed here (rep `auction_cell_rep.go` Perform). Answers at once. */
 import { messageOf, UnikError } from '../../core/errors.js';
-import { describeIssues } from '../api/describe-issues.js';
+import { describeIssues } from '../../core/describe-issues.js';
 import type { Room } from '../cell/containers.js';
 import type { Demand, Reservation } from '../cell/model.js';
 import { traceOf, type RepHandler } from './face.js';

@@ -1,7 +1,7 @@
 /** PUT /v1|v2/lrps/:process_guid/instances/:instance_guid: new routes or tags; null leaves what is (rep `resources.go`). */
 import { z } from 'zod';
 import { UnikError } from '../../core/errors.js';
-import { describeIssues } from '../api/describe-issues.js';
+import { describeIssues } from '../../core/describe-issues.js';
 import { traceOf, type RepHandler } from './face.js';
 
 const updateSchema = z.object({

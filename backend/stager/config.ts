@@ -1,8 +1,6 @@
 /** Configuration of the classic stager: one JSON file, parsed once. */
-import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { messageOf, UnikError } from '../../core/errors.js';
-import { describeIssues } from '../api/describe-issues.js';
+import { checkedConfig, readConfigFile } from '../../core/config-file.js';
 import { duration, endpoint } from '../cell/config.js';
 import { configSchema } from '../config.js';
 
@@ -38,13 +36,5 @@ export type StagerConfig = z.output<typeof stagerSchema>;
 
 /** Throws config_invalid naming file and key. */
 export async function loadStagerConfig(file: string): Promise<StagerConfig> {
-  let value: unknown;
-  try {
-    value = JSON.parse(await readFile(file, 'utf8'));
-  } catch (err) {
-    throw new UnikError('config_invalid', `${file}: ${messageOf(err)}`, { cause: err });
-  }
-  const result = stagerSchema.safeParse(value);
-  if (result.success) return result.data;
-  throw new UnikError('config_invalid', `${file}: ${describeIssues(result.error, 'the document')}`);
+  return checkedConfig(stagerSchema, await readConfigFile(file), file);
 }
