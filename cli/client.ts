@@ -5,6 +5,7 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { text as textOf } from 'node:stream/consumers';
 import { ERRORS, hasCode, messageOf, readError, UnikError } from '../core/errors.js';
+import { jsonOf } from '../core/json.js';
 import { PATHS, type Place } from '../backend/api/schema/paths.js';
 import type { CallInput, LineOf, ReplyOf, RouteName } from '../backend/api/schema/routes.js';
 import type { Target } from './target.js';
@@ -119,17 +120,9 @@ function search(query: Query): string {
 async function refusal(response: IncomingMessage): Promise<UnikError> {
   const said = await textOf(response);
   return (
-    readError(parsed(said)) ??
+    readError(jsonOf(said)) ??
     new UnikError('internal', `the daemon answered with status ${response.statusCode ?? 0}: ${said.slice(0, 200)}`)
   );
-}
-
-function parsed(json: string): unknown {
-  try {
-    return JSON.parse(json);
-  } catch {
-    return undefined;
-  }
 }
 
 const UNREACHABLE = ['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EACCES', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH'];

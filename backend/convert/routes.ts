@@ -1,5 +1,6 @@
 /** The routes of a DesiredLRP (routing-info `cfroutes`, `internalroutes`): JSON text under a key each. Pure. */
 import { z } from 'zod';
+import { jsonOf } from '../../core/json.js';
 import type { ProtoRoutes } from '../../protos/generated.js';
 import type { HttpRoute } from '../cell/model.js';
 
@@ -34,10 +35,5 @@ export function internalRoutes(routes: ProtoRoutes | undefined): string[] {
 
 function valueOf(routes: ProtoRoutes | undefined, key: string): unknown {
   const bytes = routes?.routes[key];
-  if (!bytes) return undefined;
-  try {
-    return JSON.parse(Buffer.from(bytes).toString());
-  } catch {
-    return undefined;
-  }
+  return bytes && jsonOf(Buffer.from(bytes).toString());
 }

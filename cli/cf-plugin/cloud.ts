@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { UnikError } from '../../core/errors.js';
+import { jsonOf } from '../../core/json.js';
 import * as shapes from './shapes.js';
 import type { Ask, Reply } from './transport.js';
 
@@ -108,23 +109,14 @@ function accepted({ status, text }: Reply, path: string): string {
 }
 
 function failures(text: string): string[] {
-  const found = shapes.failure.safeParse(json(text));
+  const found = shapes.failure.safeParse(jsonOf(text));
   return found.success ? found.data.errors.map(({ detail }) => detail) : [];
 }
 
 export function parse<T>(what: string, shape: z.ZodType<T>, text: string): T {
-  const found = shape.safeParse(json(text));
+  const found = shape.safeParse(jsonOf(text));
   if (found.success) return found.data;
   const [issue] = found.error.issues;
   const where = issue ? `${issue.path.join('.')}: ${issue.message}` : '';
   throw new UnikError('bad_reply', `the answer to ${what} is not of the shape known: ${where}`);
-}
-
-function json(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // No JSON is of no shape: the caller says so.
-    return undefined;
-  }
 }

@@ -1,10 +1,10 @@
 /** The auctioneer's HTTP API (auctioneer handlers/): takes what is to be placed and answers at once. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
+import { jsonOf } from '../../core/json.js';
 import type { Log } from '../../core/log.js';
 import { answer, readBody, traceOf } from '../https.js';
 import type { Auctioneer } from './auctioneer.js';
-import { jsonOf } from '../json.js';
 
 const JSON_TYPE = { 'content-type': 'application/json' };
 

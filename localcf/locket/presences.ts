@@ -1,8 +1,8 @@
 /** Cells as Locket's presences tell them (bbs models/cell_presence.go; serviceclient). */
 import { z } from 'zod';
+import { jsonOf } from '../../core/json.js';
 import type { CellPresence } from '../bbs/model.js';
 import type { LockTable } from './table.js';
-import { jsonOf } from '../json.js';
 
 const presence = z.object({
   cell_id: z.string().min(1),

@@ -6,6 +6,7 @@ import { randomUUID, timingSafeEqual, createHash } from 'node:crypto';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import type { Heard, Wire } from '../../backend/wire/nats.js';
 import { messageOf, UnikError } from '../../core/errors.js';
+import { jsonOf } from '../../core/json.js';
 import { noLog, type Log } from '../../core/log.js';
 import { CommandReader, matches, type Command } from './parse.js';
 
@@ -142,15 +143,7 @@ export async function startLocalNats(options: LocalNatsOptions): Promise<LocalNa
 }
 
 function reader(hear: (heard: Heard) => void): Listener {
-  return (subject, payload, reply) => {
-    let value: unknown;
-    try {
-      value = JSON.parse(payload.toString());
-    } catch {
-      value = undefined;
-    }
-    hear({ subject, payload: value, reply });
-  };
+  return (subject, payload, reply) => hear({ subject, payload: jsonOf(payload.toString()), reply });
 }
 
 /** In constant time. */

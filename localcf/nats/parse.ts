@@ -1,5 +1,6 @@
 /** The client's side of the NATS protocol, out of bytes (docs.nats.io, client protocol; headers are not offered). */
 import { UnikError } from '../../core/errors.js';
+import { jsonOf } from '../../core/json.js';
 
 export type Command =
   | { do: 'connect'; options: Record<string, unknown> }
@@ -70,12 +71,8 @@ function command(verb: string, words: string[], line: string): Command {
 }
 
 function connectOptions(text: string): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === 'object' && value !== null) return value as Record<string, unknown>;
-  } catch {
-    throw unknown();
-  }
+  const value = jsonOf(text);
+  if (typeof value === 'object' && value !== null) return value as Record<string, unknown>;
   throw unknown();
 }
 

@@ -1,5 +1,6 @@
 import { constants } from 'node:os';
 import { z } from 'zod';
+import { jsonOf } from '../../../core/json.js';
 import type { MachineExit } from '../../providers/provider.js';
 import type { EndSign } from '../guest.js';
 
@@ -21,17 +22,9 @@ export type ControlEvent = z.infer<typeof eventSchema>;
 /** Lines that are no event are skipped: a newer init may say more. */
 export function parseControl(text: string): ControlEvent[] {
   return text.split('\n').flatMap((line) => {
-    const parsed = eventSchema.safeParse(jsonOr(line));
+    const parsed = eventSchema.safeParse(jsonOf(line));
     return parsed.success ? [parsed.data] : [];
   });
-}
-
-function jsonOr(line: string): unknown {
-  try {
-    return JSON.parse(line) as unknown;
-  } catch {
-    return undefined;
-  }
 }
 
 /** Has the guest taken its config? Then it need not be delivered again. */

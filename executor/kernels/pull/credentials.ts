@@ -2,6 +2,7 @@ import { execa } from 'execa';
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { hasCode, messageOf, UnikError } from '../../../core/errors.js';
+import { jsonOf } from '../../../core/json.js';
 
 export interface Credentials {
   username: string;
@@ -67,15 +68,7 @@ async function askHelper(name: string, registry: string, path: string): Promise<
     if (/credentials not found/.test(`${done.stdout}${done.stderr}`)) return undefined;
     throw new UnikError('config_invalid', `${program} get failed with ${done.exitCode ?? done.code ?? 'a signal'}`);
   }
-  const parsed = helperSchema.safeParse(jsonOr(done.stdout));
+  const parsed = helperSchema.safeParse(jsonOf(done.stdout));
   if (!parsed.success) throw new UnikError('config_invalid', `${program} get did not answer with a name and a secret`);
   return { username: parsed.data.Username, password: parsed.data.Secret };
-}
-
-function jsonOr(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
-  }
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { UnikError } from '../../../core/errors.js';
+import { jsonOf } from '../../../core/json.js';
 import { downloadBlob, sha256 } from './blob.js';
 import type { Credentials } from './credentials.js';
 import { get, readAll, type Reply } from './http.js';
@@ -144,7 +145,7 @@ export class Registry {
       signal: this.signal,
     });
     const bytes = await readAll(reply, MAX_TOKEN, `the token of ${registry}`);
-    const answer = tokenSchema.safeParse(reply.status === 200 ? jsonOr(bytes.toString()) : undefined);
+    const answer = tokenSchema.safeParse(reply.status === 200 ? jsonOf(bytes.toString()) : undefined);
     const token = answer.success ? (answer.data.token ?? answer.data.access_token) : undefined;
     if (token === undefined)
       throw new UnikError('download_failed', `${url.host} gave no token for ${registry} (status ${reply.status})`);
@@ -160,21 +161,13 @@ function nameOf({ registry, repository, tag, digest: wanted }: OciReference): st
 
 /** A registry may leave out the header's detail. */
 function typeIn(text: string): string {
-  const value = z.object({ mediaType: z.string().optional(), manifests: z.unknown() }).safeParse(jsonOr(text));
+  const value = z.object({ mediaType: z.string().optional(), manifests: z.unknown() }).safeParse(jsonOf(text));
   if (!value.success) return MANIFEST;
   return value.data.mediaType ?? (value.data.manifests === undefined ? MANIFEST : INDEX);
 }
 
 function parse<T>(schema: z.ZodType<T>, text: string, ref: OciReference): T {
-  const parsed = schema.safeParse(jsonOr(text));
+  const parsed = schema.safeParse(jsonOf(text));
   if (parsed.success) return parsed.data;
   throw new UnikError('download_failed', `${nameOf(ref)} is no package: ${z.prettifyError(parsed.error)}`);
-}
-
-function jsonOr(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
-  }
 }

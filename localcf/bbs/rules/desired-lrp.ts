@@ -1,12 +1,12 @@
 /** What should run: desire, update, remove (bbs handlers/desired_lrp_handlers.go). */
 import { isDeepStrictEqual } from 'node:util';
+import { jsonOf } from '../../../core/json.js';
 import type { Messages } from '../../../protos/generated.js';
 import type { Draft } from '../draft.js';
 import { EXISTS, NOT_FOUND, type DesiredLrp, type Lrp } from '../model.js';
 import { newRow } from './actual-lrp.js';
 import { desiredEvents, tell } from './events.js';
 import { lrpStart } from './starts.js';
-import { jsonOf } from '../../json.js';
 
 type Update = Messages['models.DesiredLRPUpdate'];
 type Routes = DesiredLrp['routes'];
