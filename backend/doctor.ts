@@ -1,10 +1,10 @@
-import { access, constants, statfs } from 'node:fs/promises';
+import { statfs } from 'node:fs/promises';
 import { availableParallelism, freemem } from 'node:os';
-import { delimiter, join } from 'node:path';
 import type { KernelEntry } from '../executor/kernels/kernel.js';
 import type { Finding, Provider } from '../executor/providers/provider.js';
 import type { DoctorReport } from './api/schema/system.js';
 import { toUnikError } from '../core/errors.js';
+import { which } from '../core/which.js';
 
 export interface Examination {
   home: string;
@@ -78,7 +78,7 @@ async function programs(path: string): Promise<Finding[]> {
   return Promise.all(
     PROGRAMS.map(async (program): Promise<Finding> => {
       const name = `program ${program.name}`;
-      const where = await which(program.name, path);
+      const where = which(program.name, path);
       if (where !== undefined) return { name, status: 'ok', detail: where };
       const detail = `not found; it is for ${program.for}`;
       return {
@@ -89,19 +89,6 @@ async function programs(path: string): Promise<Finding[]> {
       };
     }),
   );
-}
-
-async function which(name: string, path: string): Promise<string | undefined> {
-  for (const dir of path.split(delimiter)) {
-    const file = join(dir, name);
-    try {
-      await access(file, constants.X_OK);
-      return file;
-    } catch {
-      // Not in this folder.
-    }
-  }
-  return undefined;
 }
 
 async function kernels(host: Examination): Promise<Finding[]> {

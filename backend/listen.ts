@@ -4,6 +4,7 @@ import { chmod, readFile, rm } from 'node:fs/promises';
 import { createServer as createHttp, type Server } from 'node:http';
 import { createServer as createHttps } from 'node:https';
 import { messageOf, UnikError } from '../core/errors.js';
+import { listenOn } from '../core/listen.js';
 import type { Config } from './config.js';
 
 /** What fits into the kernel's socket address, with its closing zero byte. */
@@ -21,7 +22,12 @@ export async function listenUnix(app: Express, path: string): Promise<Server> {
   await rm(path, { force: true });
   const server = createHttp(noTimeouts, app);
   // The umask is 077, so there is no moment at which others could connect.
-  await listening(server, { path }, path);
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (err) =>
+      reject(new UnikError('config_invalid', `cannot listen on ${path}: ${messageOf(err)}`, { cause: err })),
+    );
+    server.listen(path, resolve);
+  });
   await chmod(path, 0o600);
   return server;
 }
@@ -41,7 +47,7 @@ export async function listenTcp(app: Express, listen: NonNullable<Config['listen
     },
     app,
   );
-  await listening(server, { host: listen.host, port: listen.port }, `${listen.host}:${listen.port}`);
+  await listenOn(server, listen);
   return server;
 }
 
@@ -60,19 +66,6 @@ export async function tokenCheck(file: string): Promise<(request: Request) => vo
 
 /** Followed logs and long builds have no end that a timer may choose. */
 const noTimeouts = { requestTimeout: 0, keepAliveTimeout: 5_000 };
-
-function listening(
-  server: Server,
-  where: { path: string } | { host: string; port: number },
-  name: string,
-): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (err) =>
-      reject(new UnikError('config_invalid', `cannot listen on ${name}: ${messageOf(err)}`, { cause: err })),
-    );
-    server.listen(where, () => resolve());
-  });
-}
 
 async function readConfigured(path: string, key: string): Promise<string> {
   try {

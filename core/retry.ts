@@ -23,3 +23,16 @@ export async function poll<T>(attempt: () => Promise<T | undefined>, options: Po
     await options.clock.sleep(options.interval_ms, options.signal);
   }
 }
+
+/** Until the signal fires; the first time after one interval. What the job throws ends it. */
+export async function repeat(
+  { clock, every_ms, signal }: { clock: Clock; every_ms: number; signal: AbortSignal },
+  job: () => Promise<void> | void,
+): Promise<void> {
+  const pause = (): Promise<boolean> =>
+    clock.sleep(every_ms, signal).then(
+      () => true,
+      () => false,
+    );
+  while (await pause()) await job();
+}

@@ -1,7 +1,6 @@
 /** The one address of the platform: API, UAA, log-cache, log stream and the web page, told apart by path. */
-import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { messageOf, UnikError } from '../core/errors.js';
+import { createServer, type IncomingMessage, type RequestListener } from 'node:http';
+import { closeNow, listenOn, originOf } from '../core/listen.js';
 import { prefersHtml } from './page/guard.js';
 
 export interface FrontParts {
@@ -41,15 +40,10 @@ export async function serveFront({ host, port, parts }: FrontOptions): Promise<F
   server.requestTimeout = REQUEST_MS;
   server.headersTimeout = 10_000;
   server.keepAliveTimeout = 60_000;
-  await listening(server, host, port);
-  const { port: bound } = server.address() as AddressInfo;
+  const bound = await listenOn(server, { host, port }, { code: 'port_taken' });
   return {
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${bound}`,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
+    url: originOf('http', { host, port: bound }),
+    close: () => closeNow(server),
   };
 }
 
@@ -70,13 +64,4 @@ function pick({ api, uaa, log_cache, log_stream, page }: FrontParts, { url = '/'
   const wantsPage = url === '/' && (method === 'GET' || method === 'HEAD') && prefersHtml(headers.accept);
   if (page && (wantsPage || url.startsWith('/ui/') || url === '/v1/info')) return page;
   return api;
-}
-
-function listening(server: Server, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (err) =>
-      reject(new UnikError('port_taken', `cannot listen on ${host}:${port}: ${messageOf(err)}`, { cause: err })),
-    );
-    server.listen(port, host, resolve);
-  });
 }

@@ -1,9 +1,8 @@
 /** What the embedded servers share: HTTPS on a loopback port, with client certificates required. */
-import { createServer, type Server } from 'node:https';
+import { createServer } from 'node:https';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { closeNow, listenOn, originOf } from '../core/listen.js';
 import type { Identity } from '../backend/wire/bbs.js';
-import { messageOf, UnikError } from '../core/errors.js';
 
 export interface HttpsListener {
   /** `https://host:port`. */
@@ -30,25 +29,11 @@ export async function listenHttps(options: HttpsOptions): Promise<HttpsListener>
   server.keepAliveTimeout = 90_000;
   server.headersTimeout = 10_000;
   server.requestTimeout = request_ms;
-  await listening(server, host, port);
-  const { port: bound } = server.address() as AddressInfo;
+  const bound = await listenOn(server, { host, port });
   return {
-    url: `https://${host}:${bound}`,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
+    url: originOf('https', { host, port: bound }),
+    close: () => closeNow(server),
   };
-}
-
-function listening(server: Server, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (err) =>
-      reject(new UnikError('config_invalid', `cannot listen on ${host}:${port}: ${messageOf(err)}`, { cause: err })),
-    );
-    server.listen(port, host, resolve);
-  });
 }
 
 /** The whole body; undefined when it is larger than any of ours. */

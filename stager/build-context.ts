@@ -1,7 +1,7 @@
-import { accessSync, constants, statSync } from 'node:fs';
 import { cp, stat } from 'node:fs/promises';
-import { delimiter, isAbsolute, join, relative } from 'node:path';
+import { join, relative } from 'node:path';
 import { run } from '../core/process.js';
+import { which, whichAll } from '../core/which.js';
 import type { BuildContext } from './toolchains/toolchain.js';
 
 interface Surroundings {
@@ -45,8 +45,8 @@ export function buildContext(
     node,
     cache: join(work, 'cache'),
     copy: () => (copied ??= copy()),
-    which: (name) => which(name, env),
-    whichAll: (name) => whichAll(name, env),
+    which: (name) => which(name, env['PATH'] ?? ''),
+    whichAll: (name) => whichAll(name, env['PATH'] ?? ''),
     progress,
     tool: async (file, args, { cwd = scratch, env: more = {}, quiet = false } = {}) => {
       const { stdout } = await run(file, args, {
@@ -60,25 +60,4 @@ export function buildContext(
       return stdout;
     },
   };
-}
-
-/** Absolute path of a program on this host's PATH; undefined when there is none. */
-export function which(name: string, env: NodeJS.ProcessEnv): string | undefined {
-  return whichAll(name, env)[0];
-}
-
-function whichAll(name: string, env: NodeJS.ProcessEnv): string[] {
-  if (isAbsolute(name)) return isProgram(name) ? [name] : [];
-  const folders = (env['PATH'] ?? '').split(delimiter).filter(isAbsolute);
-  return [...new Set(folders)].map((folder) => join(folder, name)).filter(isProgram);
-}
-
-function isProgram(path: string): boolean {
-  if (statSync(path, { throwIfNoEntry: false })?.isFile() !== true) return false;
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -4,6 +4,7 @@ import { mkdir, rm, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { systemClock, type Clock } from '../core/clock.js';
 import { hasCode, messageOf, toUnikError, UnikError } from '../core/errors.js';
+import { which } from '../core/which.js';
 import { addBase, APP_DIR, BASE_ENV, DEFAULT_PORT } from '../executor/images/base.js';
 import { guestNamed } from '../executor/guests/index.js';
 import { composeImage } from '../executor/images/compose.js';
@@ -13,7 +14,7 @@ import type { ImageStore, StoredImage } from '../executor/images/store.js';
 import { RootTree, VCAP } from '../executor/images/tree.js';
 import type { Arch } from '../executor/model.js';
 import { hostArch } from './arch.js';
-import { buildContext, which } from './build-context.js';
+import { buildContext } from './build-context.js';
 import { DEFAULT_IGNORE, ignoreRules } from './ignore.js';
 import { buildKernelImage, readyKernel } from './kernel-image.js';
 import { addLibraries } from './libraries.js';
@@ -164,7 +165,7 @@ async function prepareImage(
   if (supplied) await addSupplied(tree, supplied, { [dir]: APP_DIR, [realpathSync(dir)]: APP_DIR, [appDir]: APP_DIR });
   await built.add(tree);
   if (options.withShell)
-    addShell(tree, (name) => (root === '' ? which(name, options.env) : root + programIn(root, name)));
+    addShell(tree, (name) => (root === '' ? which(name, options.env['PATH'] ?? '') : root + programIn(root, name)));
 
   const commands = chosen.commands ?? built.commands;
   const programs = { ...(supplied ? suppliedPrograms(supplied, built.programs) : {}), ...built.programs };
@@ -244,7 +245,7 @@ async function environmentOf(
   }
   if (options.cloudFoundry) {
     const depsDir = supplied?.dir;
-    const bash = which('bash', options.env);
+    const bash = which('bash', options.env['PATH'] ?? '');
     const profile = await readProfile({
       appDir,
       ...(depsDir === undefined ? {} : { depsDir }),

@@ -137,7 +137,8 @@ function onHost(value: string, { depsDir }: ProfileOptions): string {
   return depsDir === undefined ? value : value.replaceAll(DEPS_DIR, depsDir);
 }
 
-function indicesIn(depsDir: string): string[] {
+/** Names of the folders that buildpacks have there, in the buildpacks' order. */
+export function indicesIn(depsDir: string): string[] {
   return readdirSync(depsDir)
     .filter((name) => /^\d+$/.test(name))
     .sort((a, b) => Number(a) - Number(b));

@@ -1,12 +1,11 @@
 /** `unik files`: the files of one folder by HTTPS, for Cloud Controller and for people with a browser. */
 import express from 'express';
-import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import { z } from 'zod';
 import { checkedConfig, readConfigFile } from '../../core/config-file.js';
 import { messageOf, UnikError } from '../../core/errors.js';
+import { closeNow, listenOn, originOf } from '../../core/listen.js';
 import { createLog } from '../../core/log.js';
 import { endpoint } from '../cell/config.js';
 import { configSchema } from '../config.js';
@@ -60,21 +59,10 @@ export async function serveFiles(config: FilesConfig): Promise<{ url: string; cl
     },
     app,
   );
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (err) =>
-      reject(new UnikError('config_invalid', `cannot listen on ${host}:${port}: ${messageOf(err)}`, { cause: err })),
-    );
-    server.listen({ host, port }, resolve);
-  });
-  const { port: bound } = server.address() as AddressInfo;
+  const bound = await listenOn(server, { host, port });
   return {
-    url: `https://${host.includes(':') ? `[${host}]` : host}:${bound}`,
-    async close() {
-      const closed = once(server, 'close');
-      server.close();
-      server.closeAllConnections();
-      await closed;
-    },
+    url: originOf('https', { host, port: bound }),
+    close: () => closeNow(server),
   };
 }
 

@@ -1,7 +1,7 @@
 /** The status port of a cell: what Prometheus reads. Plain HTTP and nothing that is secret. */
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { messageOf, UnikError } from '../../core/errors.js';
+import { messageOf } from '../../core/errors.js';
+import { closeNow, listenOn } from '../../core/listen.js';
 import type { CellMetrics } from './cell-metrics.js';
 
 export interface StatusPort {
@@ -30,22 +30,5 @@ export async function serveStatus(
       );
     }
   });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (err) =>
-      reject(
-        new UnikError('config_invalid', `status_addr: cannot listen on ${host}:${port}: ${messageOf(err)}`, {
-          cause: err,
-        }),
-      ),
-    );
-    server.listen(port, host, resolve);
-  });
-  return {
-    port: (server.address() as AddressInfo).port,
-    close: async () => {
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      server.closeAllConnections();
-      await closed;
-    },
-  };
+  return { port: await listenOn(server, { host, port }, { key: 'status_addr' }), close: () => closeNow(server) };
 }

@@ -1,8 +1,8 @@
 /** The two doors of a cell, both with mutual TLS: for Diego, and for the host's own drain script (rep `routes.go`). */
 import express, { type ErrorRequestHandler, type Express } from 'express';
 import { createServer, type Server } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import { messageOf, UnikError } from '../../core/errors.js';
+import { listenOn } from '../../core/listen.js';
 import type { TlsIdentity } from '../../core/tls.js';
 import { cancelTask } from './cancel-task.js';
 import { evacuate } from './evacuate.js';
@@ -73,13 +73,7 @@ export async function serve({ routes, face, tls, host, port, patience = PATIENCE
   server.on('tlsClientError', (err, socket) => {
     face.log.debug({ reason: messageOf(err), peer: socket.remoteAddress }, 'rep.tls-refused');
   });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (err) =>
-      reject(new UnikError('config_invalid', `cannot listen on ${host}:${port}: ${messageOf(err)}`, { cause: err })),
-    );
-    server.listen({ host, port }, resolve);
-  });
-  return { port: (server.address() as AddressInfo).port, close: () => closeServer(server) };
+  return { port: await listenOn(server, { host, port }), close: () => closeServer(server) };
 }
 
 export interface Served {

@@ -2,8 +2,8 @@
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { systemClock } from '../../core/clock.js';
+import { listenOn, originOf } from '../../core/listen.js';
 import { createLog, type Log } from '../../core/log.js';
 import { readIdentity } from '../../core/tls.js';
 import { VERSION } from '../../core/version.js';
@@ -44,11 +44,9 @@ export async function startStager(config: StagerConfig, log: Log): Promise<{ url
   const places = { callback_url, uploader_url, file_server_url, lifecycles, privileged };
   const server = createServer(stagerApi({ tasks: bbsTasks(bbs), cloudController, places, log }));
   const { host, port } = config.listen_addr;
-  server.listen(port, host);
-  await once(server, 'listening');
-  const { port: bound } = server.address() as AddressInfo;
+  const bound = await listenOn(server, { host, port });
   return {
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${bound}`,
+    url: originOf('http', { host, port: bound }),
     async close() {
       const closed = once(server, 'close');
       server.close();

@@ -2,6 +2,7 @@
 import { connect, Events, type ConnectionOptions, type NatsConnection } from 'nats';
 import type { Clock } from '../../core/clock.js';
 import { messageOf } from '../../core/errors.js';
+import { jsonOf } from '../../core/json.js';
 import type { Log } from '../../core/log.js';
 import type { TlsIdentity } from '../../core/tls.js';
 
@@ -70,7 +71,11 @@ export function createNats(options: NatsOptions): Nats {
 
   function open(one: { subject: string; hear: (heard: Heard) => void; stop?: () => void }): void {
     const callback = (_err: unknown, message: { subject: string; data: Uint8Array; reply?: string }): void => {
-      one.hear({ subject: message.subject, payload: readJson(message.data), reply: message.reply ?? '' });
+      one.hear({
+        subject: message.subject,
+        payload: jsonOf(Buffer.from(message.data).toString()),
+        reply: message.reply ?? '',
+      });
     };
     const subscription = connection?.subscribe(one.subject, { callback });
     one.stop = () => subscription?.unsubscribe();
@@ -173,12 +178,4 @@ async function within(ms: number, work: Promise<unknown> | undefined): Promise<v
   const limit = new Promise<void>((resolve) => (late = setTimeout(resolve, ms)));
   await Promise.race([limit, work?.catch(() => undefined)]);
   clearTimeout(late);
-}
-
-function readJson(data: Uint8Array): unknown {
-  try {
-    return JSON.parse(Buffer.from(data).toString()) as unknown;
-  } catch {
-    return undefined;
-  }
 }

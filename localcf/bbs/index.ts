@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Identity } from '../../backend/wire/bbs.js';
 import { systemClock, type Clock } from '../../core/clock.js';
 import { noLog, type Log } from '../../core/log.js';
+import { repeat } from '../../core/retry.js';
 import { createAuctioneer } from '../auction/auctioneer.js';
 import { createCellClient } from '../auction/cell-client.js';
 import { DIEGO_AUCTION, type AuctionPolicy, type Item } from '../auction/place.js';
@@ -127,7 +128,7 @@ export async function createEmbedded(options: EmbeddedOptions): Promise<Embedded
     });
   }
 
-  const looping = repeat(converge_ms, clock, stopping.signal, () =>
+  const looping = repeat({ clock, every_ms: converge_ms, signal: stopping.signal }, () =>
     converge().catch((err: unknown) => log.error({ err }, 'bbs.convergence-failed')),
   );
 
@@ -153,11 +154,3 @@ export async function createEmbedded(options: EmbeddedOptions): Promise<Embedded
 }
 
 /** `job` again and again, each `ms` after the end of the one before, until the signal. */
-async function repeat(ms: number, clock: Clock, signal: AbortSignal, job: () => Promise<void>): Promise<void> {
-  const pause = (): Promise<boolean> =>
-    clock.sleep(ms, signal).then(
-      () => true,
-      () => false,
-    );
-  while (await pause()) await job();
-}

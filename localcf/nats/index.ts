@@ -3,10 +3,11 @@
  * use on a foundation. One server, no cluster, no persistence, no headers, no queue groups; loopback and a password.
  */
 import { randomUUID, timingSafeEqual, createHash } from 'node:crypto';
-import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import type { Heard, Wire } from '../../backend/wire/nats.js';
 import { messageOf, UnikError } from '../../core/errors.js';
 import { jsonOf } from '../../core/json.js';
+import { listenOn } from '../../core/listen.js';
 import { noLog, type Log } from '../../core/log.js';
 import { CommandReader, matches, type Command } from './parse.js';
 
@@ -107,14 +108,7 @@ export async function startLocalNats(options: LocalNatsOptions): Promise<LocalNa
     };
     socket.write(`INFO ${JSON.stringify(info)}\r\n`);
   });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (err) =>
-      reject(
-        new UnikError('config_invalid', `cannot listen on ${host}:${options.port}: ${messageOf(err)}`, { cause: err }),
-      ),
-    );
-    server.listen(options.port, host, resolve);
-  });
+  const port = await listenOn(server, { host, port: options.port });
 
   const wire: Wire = {
     publish: (subject, payload, reply = '') => {
@@ -132,7 +126,7 @@ export async function startLocalNats(options: LocalNatsOptions): Promise<LocalNa
     },
   };
   return {
-    address: `${host}:${(server.address() as AddressInfo).port}`,
+    address: `${host}:${port}`,
     wire,
     close: async () => {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));

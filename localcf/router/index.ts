@@ -3,13 +3,14 @@
  * gorouter does. Registrations are gorouter's own messages, whether they come over NATS (`feed.ts`) or from this process.
  */
 import { randomUUID } from 'node:crypto';
-import { Agent, createServer, ServerResponse, type IncomingMessage, type Server } from 'node:http';
+import { Agent, createServer, ServerResponse, type IncomingMessage } from 'node:http';
 import { createServer as createSecure } from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Registration, RouterStart } from '../../backend/wire/registration.js';
 import { systemClock, type Clock } from '../../core/clock.js';
-import { messageOf, UnikError } from '../../core/errors.js';
+import { listenOn } from '../../core/listen.js';
 import { noLog, type Log } from '../../core/log.js';
+import { repeat } from '../../core/retry.js';
 import type { AccessRecord } from './access-log.js';
 import { forward } from './forward.js';
 import type { Endpoint } from './pool.js';
@@ -114,11 +115,11 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
     response.once('finish', () => socket.destroySoon());
     void forward({ request, response, upgrade: { socket, head } }, deps);
   });
-  const port = await listening(server, host, options.port);
+  const port = await listenOn(server, { host, port: options.port });
 
   const closing = new AbortController();
   let isHearing = true;
-  const sweeping = repeat(sweep_ms, clock, closing.signal, () => {
+  const sweeping = repeat({ clock, every_ms: sweep_ms, signal: closing.signal }, () => {
     if (!isHearing) return;
     for (const [route, { host: name, port: at }] of table.prune(clock.now())) {
       log.info({ route, address: `${name}:${at}` }, 'router.route-stale');
@@ -148,23 +149,4 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
       await closed;
     },
   };
-}
-
-async function listening(server: Server, host: string, port: number): Promise<number> {
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (err) =>
-      reject(new UnikError('config_invalid', `cannot listen on ${host}:${port}: ${messageOf(err)}`, { cause: err })),
-    );
-    server.listen(port, host, resolve);
-  });
-  return (server.address() as AddressInfo).port;
-}
-
-async function repeat(ms: number, clock: Clock, signal: AbortSignal, job: () => void): Promise<void> {
-  const pause = (): Promise<boolean> =>
-    clock.sleep(ms, signal).then(
-      () => true,
-      () => false,
-    );
-  while (await pause()) job();
 }

@@ -1,9 +1,10 @@
-import { createWriteStream, existsSync, readdirSync, readFileSync } from 'node:fs';
+import { createWriteStream, existsSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { packTar } from '../pack-tar.js';
 import { parseProcfile } from '../procfile.js';
+import { indicesIn } from '../profile.js';
 import { findBuildpacks, withoutSecrets, type Buildpack, type BuildpackPlaces } from './buildpacks.js';
 import { readConfig, readLaunch, readRelease } from './documents.js';
 import { stagingResult, type StagingResult, type UsedBuildpack } from './result.js';
@@ -94,12 +95,6 @@ function usedBuildpacks(buildpacks: readonly Buildpack[], deps: string): UsedBui
     const shown = withoutSecrets(key);
     return { key, name: config.name ?? shown, ...(config.version === undefined ? {} : { version: config.version }) };
   });
-}
-
-function indicesIn(deps: string): string[] {
-  return readdirSync(deps)
-    .filter((name) => /^\d+$/.test(name))
-    .sort((a, b) => Number(a) - Number(b));
 }
 
 function readIn<T>(deps: string, index: string, file: string, read: (text: string) => T): T | undefined {

@@ -1,8 +1,8 @@
 import { rm } from 'node:fs/promises';
 import { messageOf, UnikError } from '../../core/errors.js';
 import { run } from '../../core/process.js';
+import { which } from '../../core/which.js';
 import { parseAddress } from '../actions/url.js';
-import { which } from '../build-context.js';
 
 export interface CloneOptions {
   env: NodeJS.ProcessEnv;
@@ -24,7 +24,7 @@ export function isGitUrl(key: string): boolean {
  */
 export async function cloneBuildpack(key: string, into: string, options: CloneOptions): Promise<void> {
   const { env, signal } = options;
-  const git = which('git', env);
+  const git = which('git', env['PATH'] ?? '');
   if (git === undefined) {
     throw new UnikError('buildpack_missing', 'git is not installed here: zip the buildpack and name the .zip file');
   }

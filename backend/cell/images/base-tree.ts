@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { accessSync, constants, existsSync, statSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { statSync } from 'node:fs';
+import { which } from '../../../core/which.js';
 import { addBase } from '../../../executor/images/base.js';
 import { libraryClosure } from '../../../executor/images/closure.js';
 import { readElf } from '../../../executor/images/elf.js';
@@ -93,18 +93,3 @@ function summary(entry: Entry): unknown {
 }
 
 const digestOf = (value: unknown): string => createHash('sha256').update(JSON.stringify(value)).digest('hex');
-
-function which(name: string, path: string): string | undefined {
-  for (const folder of path.split(delimiter)) {
-    const file = join(folder, name);
-    try {
-      if (folder !== '' && existsSync(file)) {
-        accessSync(file, constants.X_OK);
-        return file;
-      }
-    } catch {
-      // Not ours to run: the next folder may have one.
-    }
-  }
-  return undefined;
-}
