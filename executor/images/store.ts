@@ -7,7 +7,8 @@ import { readJsonFile, writeJsonFile } from '../../core/json-file.js';
 import { identify, isAlive } from '../../core/process.js';
 import type { ImageSource } from '../executor.js';
 import { digestFile, digestImage } from './digest.js';
-import { digestPattern, imageSchema, type Image } from './image.js';
+import { imageSchema, type Image } from './image.js';
+import { NameTable, namesOf } from './name-table.js';
 import { isName, normalizeName } from './names.js';
 
 /** An image with its folder on this host. */
@@ -24,7 +25,6 @@ export interface Removal {
 
 const TEMPORARY = /^\.tmp-(\d+)-(\d+)-/;
 const MIN_PREFIX = 6;
-const namesSchema = z.record(z.string(), z.string().regex(digestPattern));
 
 /**
  * Images by digest: `<dir>/<hex>/image.json` with the root file beside it, names in `<dir>/names.json`.
@@ -35,12 +35,12 @@ export class ImageStore implements ImageSource {
   readonly #dir: string;
   /** Root files whose every byte was read and found right, with what tells that they are as they were then. */
   readonly #sound = new Map<string, { state: string; verified: Promise<unknown> }>();
-  /** Changes of names one after the other. */
-  #names: Promise<unknown> = Promise.resolve();
+  readonly #names: NameTable;
 
   /** `dir`: the folder `images` in the state folder; made on the first write. */
   constructor(dir: string) {
     this.#dir = dir;
+    this.#names = new NameTable(join(dir, 'names.json'));
   }
 
   /** By name, digest, or a unique start of one (6 characters or more). Throws image_missing, image_truncated, name_ambiguous, image_invalid. */
@@ -74,7 +74,7 @@ export class ImageStore implements ImageSource {
 
   /** All images that can be read, newest first; `onBroken` is told of the others. */
   async list(onBroken?: (digest: string, err: UnikError) => void): Promise<ListedImage[]> {
-    const names = await this.#readNames();
+    const names = await this.#names.read();
     const images: ListedImage[] = [];
     for (const digest of await this.#digests()) {
       try {
@@ -89,7 +89,7 @@ export class ImageStore implements ImageSource {
 
   /** Names that point at this image, sorted. */
   async names(digest: string): Promise<string[]> {
-    return namesOf(await this.#readNames(), digest);
+    return namesOf(await this.#names.read(), digest);
   }
 
   /**
@@ -134,7 +134,7 @@ export class ImageStore implements ImageSource {
   async tag(name: string, ref: string): Promise<string> {
     const full = normalizeName(name);
     const digest = await this.#resolve(ref);
-    await this.#changeNames((names) => ({ ...names, [full]: digest }));
+    await this.#names.point(full, digest);
     return full;
   }
 
@@ -147,14 +147,14 @@ export class ImageStore implements ImageSource {
     const names = await this.names(digest);
     const byName = isName(ref) && names.includes(normalizeName(ref));
     if (byName && names.length > 1) {
-      await this.#untag([normalizeName(ref)]);
+      await this.#names.remove([normalizeName(ref)]);
       return { untagged: [normalizeName(ref)] };
     }
     if (options.force !== true) {
       if (options.inUse?.(digest)) throw new UnikError('image_in_use', `image ${ref} is used by an instance`);
       if (names.length > 1) throw new UnikError('conflict', `image ${ref} has several names: ${names.join(', ')}`);
     }
-    await this.#untag(names);
+    await this.#names.remove(names);
     await rm(this.#folder(digest), { recursive: true, force: true });
     return { untagged: names, deleted: digest };
   }
@@ -190,7 +190,7 @@ export class ImageStore implements ImageSource {
 
   async #resolve(ref: string): Promise<string> {
     if (isName(ref) && !ref.startsWith('sha256:')) {
-      const named = (await this.#readNames())[normalizeName(ref)];
+      const named = (await this.#names.read())[normalizeName(ref)];
       if (named !== undefined) return named;
     }
     const hex = ref.replace(/^sha256:/, '');
@@ -252,27 +252,6 @@ export class ImageStore implements ImageSource {
   #folder(digest: string): string {
     return join(this.#dir, digest.replace('sha256:', ''));
   }
-
-  async #readNames(): Promise<Record<string, string>> {
-    const path = join(this.#dir, 'names.json');
-    const parsed = namesSchema.safeParse((await readJsonFile(path)) ?? {});
-    if (!parsed.success) throw new UnikError('image_invalid', `${path}: ${z.prettifyError(parsed.error)}`);
-    return parsed.data;
-  }
-
-  async #untag(gone: readonly string[]): Promise<void> {
-    await this.#changeNames((names) =>
-      Object.fromEntries(Object.entries(names).filter(([name]) => !gone.includes(name))),
-    );
-  }
-
-  async #changeNames(change: (names: Record<string, string>) => Record<string, string>): Promise<void> {
-    const done = this.#names.then(async () =>
-      writeJsonFile(join(this.#dir, 'names.json'), change(await this.#readNames())),
-    );
-    this.#names = done.catch(() => undefined);
-    await done;
-  }
 }
 
 /** An image from elsewhere must not name a file outside its folder. Throws image_invalid. */
@@ -281,13 +260,6 @@ export function checkRootFile(image: Pick<Image, 'root'>): void {
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(file) || file === 'image.json') {
     throw new UnikError('image_invalid', `${JSON.stringify(file)} is not the name of a root file`);
   }
-}
-
-function namesOf(names: Record<string, string>, digest: string): string[] {
-  return Object.entries(names)
-    .filter(([, to]) => to === digest)
-    .map(([name]) => name)
-    .sort();
 }
 
 function missing(ref: string): UnikError {

@@ -1,24 +1,22 @@
 import { writeFile } from 'node:fs/promises';
 import { release } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
-import { toUnikError, UnikError } from '../../core/errors.js';
+import { UnikError } from '../../core/errors.js';
 import type { Log } from '../../core/log.js';
-import { identify, kill, run as runProgram, type ProcessIdentity } from '../../core/process.js';
-import { bwrapArgs, foldersInMemory } from './bwrap-args.js';
+import { identify, run as runProgram, type ProcessIdentity } from '../../core/process.js';
+import { attend, bounded, Stop } from './attend.js';
+import { bwrapArgs } from './bwrap-args.js';
 import { checkJob } from './check-job.js';
-import { DiskMeter } from './disk.js';
 import { examine } from './examine.js';
 import { groupsOf, planGroups, type GroupPlan, type Groups } from './groups.js';
-import { launch, type LaunchEnd, type Launched } from './launch.js';
+import { launch } from './launch.js';
 import { ending } from './ending.js';
 import { planNetwork, startSlirp, type NetworkPlan } from './network.js';
 import { groupName, JOB_FILES, makeJobFolder, removeJob, sweepJobs, writeRecord, type JobRecord } from './records.js';
-import type { EndedBy, Finding, Sandbox, SandboxEnd, SandboxJob } from './sandbox.js';
+import type { Finding, Sandbox, SandboxEnd, SandboxJob } from './sandbox.js';
 import { encode, filter } from './seccomp.js';
 import { ARCHITECTURES, type Arch } from './syscalls.js';
 import { ownEtc, view } from './view.js';
-import { watch } from './watch.js';
 
 export interface BubblewrapOptions {
   /** Folder of the jobs' records, ours alone. */
@@ -119,47 +117,9 @@ export class Bubblewrap implements Sandbox {
     if (network.rules !== undefined) await note(await startSlirp(launched.who.pid, network, path));
     const first = await launched.go();
     await note(await identify(first));
-    const end = await this.#attend(launched, stop, { first, job, groups, record, signal });
+    const end = await attend({ launched, stop, first, job, groups, record, signal });
     log.debug({ job: job.id, uid, ...end }, 'sandbox.job-ended');
     return end;
-  }
-
-  /** Until the job has ended, by itself or because of a limit. */
-  async #attend(launched: Launched, stop: Stop, job: Attended): Promise<SandboxEnd> {
-    const { limits, mounts } = job.job;
-    const writable = mounts.filter((mount) => mount.writable).map(({ host }) => host);
-    const disk = new DiskMeter(writable, limits.disk_mb * 1024 * 1024);
-    const inMemory = foldersInMemory(job.job);
-    const over = new AbortController();
-    const watching = watch(
-      { first: job.first, limits, groups: job.groups, inMemory, disk, meminfo: '/proc/meminfo' },
-      over.signal,
-    ).then(
-      (strike) => strike && stop.because(strike),
-      (err: unknown) => stop.broke(err),
-    );
-    const cancel = (): void => stop.because('cancelled');
-    job.signal.addEventListener('abort', cancel, { once: true });
-    if (job.signal.aborted) cancel();
-    const clock = setTimeout(() => stop.because('timeout'), limits.wall_ms);
-    try {
-      await Promise.race([launched.ended, stop.asked]);
-      // Its first process takes all others of the sandbox with it.
-      for (const who of job.record.processes) await kill(who, 'SIGKILL');
-      const end = await within(GONE_MS, launched.ended);
-      if (stop.error) throw stop.error;
-      const by = stop.reason ?? (await job.groups.struck());
-      if (by === undefined && neverRan(end)) {
-        if (isNoProgram(end)) return { code: 127, ended_by: 'itself', message: end.words };
-        throw new UnikError('sandbox_unavailable', `bubblewrap could not confine the job: ${end.words}`);
-      }
-      return ending(by ?? ((await disk.isOver(undefined)) ? 'disk' : 'itself'), limits, end);
-    } finally {
-      clearTimeout(clock);
-      job.signal.removeEventListener('abort', cancel);
-      over.abort();
-      await watching;
-    }
   }
 
   /** A writable folder with all in it becomes the job's own; links in it are taken as links. */
@@ -212,7 +172,6 @@ export class Bubblewrap implements Sandbox {
 }
 
 const CHOWN_MS = 120_000;
-const GONE_MS = 15_000;
 
 interface RunContext {
   job: SandboxJob;
@@ -221,77 +180,6 @@ interface RunContext {
   record: JobRecord;
   uid: number;
   signal: AbortSignal;
-}
-
-interface Attended {
-  /** Pid of the sandbox's first process. */
-  first: number;
-  job: SandboxJob;
-  groups: Groups;
-  record: JobRecord;
-  signal: AbortSignal;
-}
-
-/** Why a job is to end: the first reason counts. */
-class Stop {
-  reason: Exclude<EndedBy, 'itself'> | undefined;
-  error: UnikError | undefined;
-  readonly asked: Promise<void>;
-  #ask: () => void = () => undefined;
-
-  constructor() {
-    this.asked = new Promise((resolve) => (this.#ask = resolve));
-  }
-
-  because(reason: Exclude<EndedBy, 'itself'>): void {
-    this.reason ??= reason;
-    this.#ask();
-  }
-
-  /** A limit cannot be watched any more: then the job may not go on. */
-  broke(err: unknown): void {
-    this.error ??= toUnikError(err);
-    this.#ask();
-  }
-}
-
-/** Hands on what a job prints up to its limit. */
-function bounded({ limits, output }: SandboxJob, stop: Stop): SandboxJob['output'] {
-  let left = limits.output_bytes;
-  return (stream, bytes) => {
-    try {
-      if (left > 0) output(stream, bytes.subarray(0, left));
-    } catch (err) {
-      stop.broke(err);
-    }
-    left -= bytes.length;
-    if (left < 0) stop.because('output');
-  };
-}
-
-/** A killed process goes, unless the kernel holds it. */
-async function within<T>(ms: number, value: Promise<T>): Promise<T> {
-  const late = new AbortController();
-  const given = delay(ms, undefined, { signal: late.signal }).then(
-    () => {
-      throw new UnikError('internal', `the processes of a sandbox job were killed and are there ${ms} ms later`);
-    },
-    () => value,
-  );
-  try {
-    return await Promise.race([value, given]);
-  } finally {
-    late.abort();
-  }
-}
-
-function neverRan(end: LaunchEnd): boolean {
-  return end.code === undefined && end.signal === undefined;
-}
-
-/** Confined as it should be, but what it was to run is missing or no program. */
-function isNoProgram({ words }: LaunchEnd): boolean {
-  return words.startsWith('bwrap: execvp ');
 }
 
 /** What the kernel keeps even between two looks of the watcher. */
