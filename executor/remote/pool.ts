@@ -26,6 +26,10 @@ export function placeIn(pool: AddressPool, taken: readonly string[]): Place {
   throw new UnikError('insufficient_machines', `all addresses from ${pool.first} to ${pool.last} are taken`);
 }
 
+/** What is known of a machine's address before it runs. */
+export const addressOf = ({ place }: { place?: Place | undefined }): { address?: string } =>
+  place ? { address: place.address } : {};
+
 /** How many there are. */
 export function poolSize({ first, last }: AddressPool): number {
   return Math.max(0, numberOf(last) - numberOf(first) + 1);

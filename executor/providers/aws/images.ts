@@ -15,6 +15,7 @@ import { SharedWork } from '../../../core/shared-work.js';
 import { poll } from '../../../core/retry.js';
 import type { Owner } from '../../model.js';
 import type { RawDisk } from '../../remote/driver.js';
+import { imageName } from '../../remote/names.js';
 import type { AwsClients } from './clients.js';
 import type { AwsConfig } from './config.js';
 import { awsError, isGone, nameOf } from './errors.js';
@@ -129,11 +130,6 @@ export class AwsImages {
       .catch(fail('DescribeImages'));
     return Images.find((image) => image.Name === name && image.State !== 'deregistered');
   }
-}
-
-/** At most 128 characters, unique in an account and region. */
-function imageName(digest: string, owner: Owner): string {
-  return `unik-${digest.slice(0, 40)}-${createHash('sha256').update(owner).digest('hex').slice(0, 12)}`;
 }
 
 const fail =

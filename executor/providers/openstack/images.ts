@@ -12,10 +12,11 @@ import { SharedWork } from '../../../core/shared-work.js';
 import { convertDisk } from '../../disks/formats.js';
 import type { Owner } from '../../model.js';
 import type { RawDisk } from '../../remote/driver.js';
+import { imageName } from '../../remote/names.js';
 import type { OpenStackConfig } from './config.js';
 import { hasStatus, isUncertain } from './errors.js';
 import { makeOnce } from './make-once.js';
-import { imageName, PROPERTIES } from './names.js';
+import { PROPERTIES } from './names.js';
 import type { Session } from './session.js';
 
 const ACTIVE_MS = 10 * 60_000;

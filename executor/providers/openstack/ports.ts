@@ -2,10 +2,11 @@ import { z } from 'zod';
 import type { Clock } from '../../../core/clock.js';
 import { UnikError } from '../../../core/errors.js';
 import type { Key, Owner } from '../../model.js';
+import { nameOf } from '../../remote/names.js';
 import type { OpenStackConfig } from './config.js';
 import { hasStatus } from './errors.js';
 import { makeOnce } from './make-once.js';
-import { describedAs, nameOf } from './names.js';
+import { describedAs } from './names.js';
 import type { Session } from './session.js';
 
 const portSchema = z.object({

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../../core/clock.js';
@@ -8,7 +7,8 @@ import type { Owner } from '../../model.js';
 import type { Finding, Probe } from '../provider.js';
 import { configSeed } from '../../disks/seed.js';
 import type { Driver, MachineOrder, Place, Ref, RemoteMachine, RemoteState } from '../../remote/driver.js';
-import { placeIn, poolSize } from '../../remote/pool.js';
+import { nameOf, prefixOf } from '../../remote/names.js';
+import { addressOf, placeIn, poolSize } from '../../remote/pool.js';
 import { readSerialFile } from '../../remote/serial-file.js';
 import type { VirtualBoxConfig } from './config.js';
 import { majorVersion, readInfo, readNames, VBoxError, VBoxManage } from './manage.js';
@@ -207,7 +207,3 @@ export class VirtualBoxDriver implements Driver {
     }
   }
 }
-
-const prefixOf = (owner: Owner): string => `unik-${createHash('sha256').update(owner).digest('hex').slice(0, 12)}-`;
-const nameOf = ({ owner, key }: { owner: Owner; key: string }): string => `${prefixOf(owner)}${key}`;
-const addressOf = ({ place }: MachineOrder): { address?: string } => (place ? { address: place.address } : {});

@@ -262,3 +262,11 @@ export function xml(text: string): string {
   const names: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
   return text.replace(/[&<>"]/g, (found) => names[found] ?? found);
 }
+
+/** For faults that mean that what was asked for is so already. */
+export const unless =
+  (...faults: string[]) =>
+  (err: unknown): undefined => {
+    if (err instanceof VimFault && faults.includes(err.fault)) return undefined;
+    throw err;
+  };
