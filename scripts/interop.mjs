@@ -13,6 +13,8 @@ import { Tally } from './steps.mjs';
 const groups = readdirSync(join(root, 'test/interop'), { withFileTypes: true })
   .filter((entry) => entry.isDirectory() && entry.name !== 'peers')
   .map((entry) => entry.name);
+// Each of its files brings networks and ports of its own.
+const apart = ['providers'];
 const asked = process.argv.slice(2).filter((word) => !word.startsWith('-'));
 const unknown = asked.filter((name) => !groups.includes(name));
 if (unknown.length > 0) {
@@ -26,7 +28,8 @@ clearCases();
 for (const group of asked.length > 0 ? asked : groups.filter((name) => name !== 'long')) {
   const note = join(root, 'test/interop', group, 'README.md');
   if (existsSync(note)) console.log(readFileSync(note, 'utf8').split('\n')[0]);
-  await tally.jest(`interop ${group}`, [`interop/${group}`], ['--runInBand']);
+  const workers = apart.includes(group) ? '--maxWorkers=2' : '--runInBand';
+  await tally.jest(`interop ${group}`, [`interop/${group}`], [workers]);
 }
 printCases();
 tally.close();
