@@ -6,9 +6,10 @@ import type { Clock } from '../../core/clock.js';
 import { messageOf } from '../../core/errors.js';
 import type { Log } from '../../core/log.js';
 import { encodeBatch, type Agent } from '../wire/loggregator.js';
-import { lossItem, stamp, type Item } from './envelope.js';
+import { lossItem, type Item } from './envelope.js';
 import { FairQueue } from './fair-queue.js';
 import { LossCount, Telling } from './losses.js';
+import { Stamps } from './stamps.js';
 import { Stream } from './stream.js';
 
 export interface IngressOptions {
@@ -75,8 +76,6 @@ const DEFAULTS = {
   max_pause_ms: 5_000,
   tell_ms: 1_000,
 };
-/** Sources whose last stamp is remembered; beyond this the long silent ones are forgotten. */
-const MAX_STAMPS = 2_000;
 
 export function createIngress(options: IngressOptions): Ingress {
   return new AgentIngress(options);
@@ -86,7 +85,7 @@ class AgentIngress implements Ingress {
   readonly #options: Required<IngressOptions>;
   readonly #queue: FairQueue<Item>;
   readonly #telling: Telling;
-  readonly #stamps = new Map<string, bigint>();
+  readonly #stamps = new Stamps();
   readonly #counts = { sent: 0, dropped: 0, unconfirmed: 0, broken: 0 };
   /** No more is taken, what is queued is sent. */
   readonly #closing = new AbortController();
@@ -193,7 +192,7 @@ class AgentIngress implements Ingress {
     const own = this.#queue.take(this.#options.batch, BATCH_BYTES);
     for (const item of own) if (item.log) this.#open.losses.add(item.source, item.at, IN_DOUBT);
     this.#open.envelopes += own.length;
-    stream.write(encodeBatch([...told, ...own], (item) => this.#stamp(item)));
+    stream.write(encodeBatch([...told, ...own], (item) => this.#stamps.of(item)));
   }
 
   /** A new call to an agent that was seen to answer; undefined: closed before there was one. */
@@ -233,22 +232,6 @@ class AgentIngress implements Ingress {
     this.#counts.unconfirmed += envelopes;
     this.#telling.untold.addAll(losses);
     this.#options.log.warn({ err: error.message, unconfirmed: envelopes }, 'logs.agent.call-broke');
-  }
-
-  /** Stamped when sent, so that a source's times grow in the order in which they are read. */
-  #stamp({ source, at }: Item): bigint {
-    const { source_id } = source;
-    const last = this.#stamps.get(source_id);
-    const timestamp = stamp(at, last);
-    this.#stamps.set(source_id, timestamp);
-    if (last === undefined && this.#stamps.size > MAX_STAMPS) this.#forgetOld();
-    return timestamp;
-  }
-
-  /** Of the sources, the half that has been silent longest. */
-  #forgetOld(): void {
-    const oldest = [...this.#stamps].sort(([, a], [, b]) => (a < b ? -1 : 1)).slice(0, MAX_STAMPS / 2);
-    for (const [source_id] of oldest) this.#stamps.delete(source_id);
   }
 
   #isTellingDue(): boolean {

@@ -11,12 +11,12 @@ import {
 } from '@aws-sdk/client-ec2';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { gzipSync } from 'node:zlib';
 import type { Clock } from '../../../core/clock.js';
 import { UnikError } from '../../../core/errors.js';
 import type { Key, Owner } from '../../model.js';
 import type { Probe } from '../provider.js';
 import type { Driver, MachineOrder, Ref, RemoteMachine, RemoteState } from '../../remote/driver.js';
+import { userDataFor } from '../../remote/user-data.js';
 import { makeClients, type AwsClients } from './clients.js';
 import type { AwsConfig } from './config.js';
 import { awsError, isGone, nameOf } from './errors.js';
@@ -32,20 +32,8 @@ export interface AwsOptions {
   consistency_ms?: number;
 }
 
-const USER_DATA_BYTES = 16_384;
+const USER_DATA = { carrier: 'EC2', bytes: 16_384 };
 const CONSISTENCY_MS = 30_000;
-
-/** What EC2 carries to the guest: as it is where that is small enough, else compressed. Throws environment_too_large. */
-export function userData(config: string): Buffer {
-  const plain = Buffer.from(config);
-  if (plain.length <= USER_DATA_BYTES) return plain;
-  const packed = gzipSync(plain, { level: 9 });
-  if (packed.length <= USER_DATA_BYTES) return packed;
-  throw new UnikError(
-    'environment_too_large',
-    `environment and arguments take ${plain.length} bytes, compressed ${packed.length}; EC2 carries ${USER_DATA_BYTES}`,
-  );
-}
 
 const STATES: Record<string, RemoteState> = {
   pending: 'pending',
@@ -205,7 +193,7 @@ export class AwsDriver implements Driver {
         MaxCount: 1,
         ClientToken: createHash('sha256').update(`${order.owner} ${order.key}`).digest('hex'),
       },
-      UserData: userData(order.config).toString('base64'),
+      UserData: userDataFor(order.config, USER_DATA).toString('base64'),
       // It powers off when its application has ended: then nothing of it is to be paid for.
       InstanceInitiatedShutdownBehavior: 'terminate',
       MetadataOptions: { HttpTokens: 'required', HttpPutResponseHopLimit: 1 },

@@ -1,10 +1,9 @@
 import { join } from 'node:path';
-import { gzipSync } from 'node:zlib';
 import type { Clock } from '../../../core/clock.js';
-import { UnikError } from '../../../core/errors.js';
 import type { Key, Owner } from '../../model.js';
 import type { Driver, MachineOrder, Ref, RemoteMachine } from '../../remote/driver.js';
 import { nameOf } from '../../remote/names.js';
+import { userDataFor } from '../../remote/user-data.js';
 import type { Probe } from '../provider.js';
 import type { OpenStackConfig } from './config.js';
 import { flavorFor, listFlavors, usable, type Flavor } from './flavors.js';
@@ -164,12 +163,8 @@ export class OpenStackDriver implements Driver {
   }
 }
 
-/** As it is where that is small enough, else compressed. Base64. Throws environment_too_large. Pure. */
+/** Base64. Throws environment_too_large. Pure. */
 export function userData(config: string): string {
-  const plain = Buffer.from(config);
-  const most = Math.floor(USER_DATA_BYTES / 4) * 3;
-  const data = plain.length <= most ? plain : gzipSync(plain, { level: 9 });
-  if (data.length <= most) return data.toString('base64');
-  const sizes = `${plain.length} bytes, compressed ${data.length}; OpenStack carries ${most}`;
-  throw new UnikError('environment_too_large', `environment and arguments take ${sizes}`);
+  const bytes = Math.floor(USER_DATA_BYTES / 4) * 3;
+  return userDataFor(config, { carrier: 'OpenStack', bytes }).toString('base64');
 }

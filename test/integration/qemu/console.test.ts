@@ -4,10 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { setTimeout as delay } from 'node:timers/promises';
+import { aMachineRecord } from '../../support/machine-record.js';
 import type { ConsoleChunk, ConsolePosition } from '../../../executor/providers/provider.js';
 import { tail } from '../../../executor/providers/qemu/console.js';
 import { LogSpace } from '../../../executor/providers/qemu/log-space.js';
-import { MachineFolder, type MachineRecord } from '../../../executor/providers/qemu/record.js';
+import { MachineFolder } from '../../../executor/providers/qemu/record.js';
 
 const never = new AbortController().signal;
 const MB = 1024 * 1024;
@@ -74,7 +75,7 @@ describe('console files', () => {
     await writeFile(out(), Buffer.alloc(4 * MB, 'x'));
     const before = await stat(out());
     const space = new LogSpace();
-    await space.stored(record, folder, { stdout: 3 * MB + 5 });
+    await space.stored(aMachineRecord, folder, { stdout: 3 * MB + 5 });
     const after = await stat(out());
     expect(after.size).toBe(before.size);
     expect(before.blocks * 512 - after.blocks * 512).toBe(3 * MB);
@@ -82,16 +83,3 @@ describe('console files', () => {
     expect(rest).toBe('x'.repeat(MB));
   });
 });
-
-const record: MachineRecord = {
-  schema: 1,
-  key: 'one',
-  owner: 'o',
-  name: 'one',
-  slot: 0,
-  uid: 0,
-  mode: 'none',
-  accelerator: 'tcg',
-  ports: [],
-  scratch_bytes: 0,
-};

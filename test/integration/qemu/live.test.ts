@@ -8,8 +8,9 @@ import { join } from 'node:path';
 import { systemClock } from '../../../core/clock.js';
 import { noLog } from '../../../core/log.js';
 import { identify } from '../../../core/process.js';
+import { aMachineRecord } from '../../support/machine-record.js';
 import { LiveMachine } from '../../../executor/providers/qemu/live.js';
-import { MachineFolder, type MachineRecord } from '../../../executor/providers/qemu/record.js';
+import { MachineFolder } from '../../../executor/providers/qemu/record.js';
 
 /** A machine without QEMU: a process that sleeps, a config port that we serve, a control log that we write. */
 describe('a machine looked after', () => {
@@ -49,19 +50,7 @@ describe('a machine looked after', () => {
   const look = async (): Promise<LiveMachine> => {
     const qemu = await identify(child.pid ?? 0);
     if (!qemu) throw new Error('the child is gone');
-    const record: MachineRecord = {
-      schema: 1,
-      key: 'one',
-      owner: 'o',
-      name: 'one',
-      slot: 0,
-      uid: 0,
-      mode: 'none',
-      accelerator: 'tcg',
-      ports: [],
-      scratch_bytes: 0,
-    };
-    const machine = new LiveMachine({ ...record, qemu }, folder, systemClock, noLog);
+    const machine = new LiveMachine({ ...aMachineRecord, qemu }, folder, systemClock, noLog);
     machines.push(machine);
     return machine;
   };
