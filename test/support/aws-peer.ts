@@ -1,14 +1,12 @@
-import { execa } from 'execa';
-import { spawn, type ChildProcess } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { open, readFile, rm } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { freePort } from './free-port.js';
-import { peer } from './peers.js';
-import { PeerNet, type BootedDisk } from './peer-net.js';
+import { refuse, xmlError, type Answer } from './aws/answers.js';
+import { Ebs, ebsAction } from './aws/ebs.js';
+import { Moto, tagWords } from './aws/moto.js';
+import type { BootedDisk, PeerNet } from './peer-net.js';
 
 export const ACCESS_KEY = 'AKIAPLANTEDKEYNAME00';
 export const SECRET_KEY = 'planted-secret-access-key-of-a-test-4711';
@@ -16,15 +14,6 @@ export const SUBNET = 'subnet-of-the-account';
 
 /** What one call meets: `drop` carries it out and loses the answer. */
 export type Fault = 'throttle' | 'error' | 'drop' | { delay_ms: number } | { refuse: string } | undefined;
-
-interface SnapshotFacts {
-  token: string;
-  path: string;
-  blocks: Set<number>;
-  bytes: number;
-  /** Polls that still see it pending. */
-  pending: number;
-}
 
 interface InstanceFacts {
   token: string;
@@ -39,16 +28,14 @@ interface InstanceFacts {
  * answers, answers that come late) and makes its instances real: each boots the disk that was uploaded for its image.
  */
 export class AwsPeer {
-  readonly snapshots = new Map<string, SnapshotFacts>();
   readonly instances = new Map<string, InstanceFacts>();
   readonly images = new Map<string, { name: string; snapshot: string }>();
   /** Every call, by its name. */
   readonly calls: string[] = [];
   /** Asked for each call. */
   fault: (action: string) => Fault = () => undefined;
-  /** How long a new instance is missing from lists, and polls until a snapshot is complete. */
+  /** How long a new instance is missing from lists. */
   hidden_ms = 0;
-  pending_polls = 1;
   /** All calls are refused by this. */
   refuse: 'AuthFailure' | 'ExpiredToken' | 'UnauthorizedOperation' | undefined;
   /** Calls that our account may not make. */
@@ -56,23 +43,30 @@ export class AwsPeer {
   boot = true;
   readonly #closed = new AbortController();
   #server!: Server;
-  #moto!: ChildProcess;
-  #motoPort = 0;
   #subnet = '';
   #group = '';
+
+  readonly #ebs: Ebs;
 
   private constructor(
     readonly net: PeerNet | undefined,
     readonly dir: string,
-  ) {}
+    private readonly moto: Moto,
+  ) {
+    this.#ebs = new Ebs(moto, dir);
+  }
 
   /** Without a network, instances are only told about. */
   static async open(net: PeerNet | undefined, dir: string): Promise<AwsPeer> {
-    const made = new AwsPeer(net, dir);
+    await mkdir(dir, { recursive: true });
+    const made = new AwsPeer(net, dir, await Moto.start());
     await made.#begin();
     return made;
   }
 
+  get snapshots(): Ebs['snapshots'] {
+    return this.#ebs.snapshots;
+  }
   get endpoint(): string {
     return `http://127.0.0.1:${String((this.#server.address() as AddressInfo).port)}`;
   }
@@ -94,38 +88,24 @@ export class AwsPeer {
   }
 
   /** What moto has of a kind: ids. */
-  async count(
-    action: 'DescribeInstances' | 'DescribeImages' | 'DescribeSnapshots' | 'DescribeVolumes',
-  ): Promise<string[]> {
-    const owners =
-      action === 'DescribeImages' ? '&Owner.1=self' : action === 'DescribeSnapshots' ? '&Owner.1=self' : '';
-    const xml = await this.#moto2(`Action=${action}&Version=2016-11-15${owners}`);
-    const pattern = {
-      DescribeInstances:
-        /<instanceId>(i-\w+)<\/instanceId>(?:(?!<instanceState>)[\s\S])*<instanceState>\s*<code>\d+<\/code>\s*<name>(\w+)/g,
-      DescribeImages: /<imageId>(ami-\w+)/g,
-      DescribeSnapshots: /<snapshotId>(snap-\w+)/g,
-      DescribeVolumes: /<volumeId>(vol-\w+)/g,
-    }[action];
-    const found = [...xml.matchAll(pattern)].filter(
-      (match) => match[2] !== 'terminated' && match[2] !== 'shutting-down',
-    );
-    return [...new Set(found.map((match) => match[1] ?? ''))];
+  count(action: Parameters<Moto['count']>[0]): Promise<string[]> {
+    return this.moto.count(action);
   }
 
   /** A volume that nothing is attached to; gives its id. */
   async freeVolume(tags: Record<string, string>): Promise<string> {
-    const words = Object.entries(tags).map(
-      ([key, value], n) =>
-        `&TagSpecification.1.Tag.${n + 1}.Key=${encodeURIComponent(key)}&TagSpecification.1.Tag.${n + 1}.Value=${encodeURIComponent(value)}`,
-    );
-    const order = 'Action=CreateVolume&Version=2016-11-15&Size=1&AvailabilityZone=us-east-1a';
-    const answer = await this.#moto2(`${order}&TagSpecification.1.ResourceType=volume${words.join('')}`);
+    const answer = await this.moto.ask('CreateVolume', {
+      ...{ Size: '1', AvailabilityZone: 'us-east-1a', 'TagSpecification.1.ResourceType': 'volume' },
+      ...tagWords(
+        'TagSpecification.1.Tag',
+        Object.entries(tags).map(([Key, Value]) => ({ Key, Value })),
+      ),
+    });
     return /<volumeId>(vol-\w+)/.exec(answer)?.[1] ?? '';
   }
 
   async deleteVolume(id: string): Promise<void> {
-    await this.#moto2(`Action=DeleteVolume&Version=2016-11-15&VolumeId=${id}`);
+    await this.moto.ask('DeleteVolume', { VolumeId: id });
   }
 
   /** All that is there, by id; snapshots that are being written as well. */
@@ -140,28 +120,13 @@ export class AwsPeer {
     await Promise.all([...this.instances.values()].map(async ({ machine }) => machine?.powerOff()));
     this.#server.closeAllConnections();
     this.#server.close();
-    this.#moto.kill('SIGKILL');
+    this.moto.stop();
     await rm(this.dir, { recursive: true, force: true });
   }
 
   async #begin(): Promise<void> {
-    await execa('mkdir', ['-p', this.dir]);
-    this.#motoPort = await freePort();
-    this.#moto = spawn(peer('moto'), ['-H', '127.0.0.1', '-p', String(this.#motoPort)], {
-      stdio: 'ignore',
-      // Its own default machine images would be hundreds.
-      env: { ...process.env, MOTO_EC2_LOAD_DEFAULT_AMIS: 'false', INITIAL_NO_AUTH_ACTION_COUNT: '1000000' },
-    });
-    for (let tries = 0; ; tries++) {
-      const up = await fetch(`http://127.0.0.1:${String(this.#motoPort)}/moto-api/data.json`).catch(() => undefined);
-      if (up?.ok) break;
-      if (tries > 600) throw new Error('moto did not begin');
-      await delay(100);
-    }
-    this.#subnet =
-      /<subnetId>(subnet-\w+)/.exec(await this.#moto2('Action=DescribeSubnets&Version=2016-11-15'))?.[1] ?? '';
-    this.#group =
-      /<groupId>(sg-\w+)/.exec(await this.#moto2('Action=DescribeSecurityGroups&Version=2016-11-15'))?.[1] ?? '';
+    this.#subnet = /<subnetId>(subnet-\w+)/.exec(await this.moto.ask('DescribeSubnets'))?.[1] ?? '';
+    this.#group = /<groupId>(sg-\w+)/.exec(await this.moto.ask('DescribeSecurityGroups'))?.[1] ?? '';
     this.#server = createServer((request, response) => {
       this.#handle(request, response).catch((err: unknown) => {
         process.stderr.write(`aws peer: ${String(err)}\n`);
@@ -169,19 +134,6 @@ export class AwsPeer {
       });
     });
     await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
-  }
-
-  async #moto2(form: string): Promise<string> {
-    const answer = await fetch(`http://127.0.0.1:${String(this.#motoPort)}/`, {
-      method: 'POST',
-      headers: {
-        'content-type': 'application/x-www-form-urlencoded; charset=utf-8',
-        authorization:
-          'AWS4-HMAC-SHA256 Credential=x/20260101/us-east-1/ec2/aws4_request, SignedHeaders=host, Signature=x',
-      },
-      body: form,
-    });
-    return answer.text();
   }
 
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -217,99 +169,13 @@ export class AwsPeer {
       refuse(response, ebs, 'InternalError', 500);
       return;
     }
-    const answer = ebs ? await this.#ebs(request, action, body) : await this.#ec2(request, action, form, body);
+    const answer = ebs ? await this.#ebs.answer(request, action, body) : await this.#ec2(request, action, form, body);
     if (fault === 'drop') {
       response.destroy();
       return;
     }
     response.writeHead(answer.status, answer.headers ?? { 'content-type': ebs ? 'application/json' : 'text/xml' });
     response.end(answer.body);
-  }
-
-  async #forward(request: IncomingMessage, body: Buffer | string): Promise<Answer> {
-    const headers: Record<string, string> = {};
-    for (const [name, value] of Object.entries(request.headers)) {
-      if (typeof value === 'string' && !['host', 'content-length', 'connection', 'expect'].includes(name))
-        headers[name] = value;
-    }
-    const bytes = typeof body === 'string' ? Buffer.from(body) : body;
-    const url = `http://127.0.0.1:${String(this.#motoPort)}${request.url ?? '/'}`;
-    const answer = await fetch(url, {
-      method: request.method ?? 'POST',
-      headers,
-      ...(bytes.length > 0 ? { body: new Uint8Array(bytes) } : {}),
-    });
-    return { status: answer.status, body: await answer.text() };
-  }
-
-  async #ebs(request: IncomingMessage, action: string, body: Buffer): Promise<Answer> {
-    const [, , id = '', , index = ''] = (request.url ?? '').split('?')[0]?.split('/') ?? [];
-    if (action === 'StartSnapshot') return this.#startSnapshot(request, body);
-    const snapshot = this.snapshots.get(
-      action === 'CompleteSnapshot' ? (request.url?.split('/').at(-1)?.split('?')[0] ?? '') : id,
-    );
-    if (!snapshot)
-      return { status: 404, body: '{"Message":"no such snapshot"}', headers: ebsError('ResourceNotFoundException') };
-    if (action === 'PutSnapshotBlock') {
-      const sum = createHash('sha256').update(body).digest('base64');
-      if (body.length !== BLOCK || request.headers['x-amz-checksum'] !== sum) {
-        return { status: 400, body: '{"Message":"checksum"}', headers: ebsError('ValidationException') };
-      }
-      const file = await open(snapshot.path, 'r+');
-      await file.write(body, 0, body.length, Number(index) * BLOCK);
-      await file.close();
-      snapshot.blocks.add(Number(index));
-      snapshot.bytes += body.length;
-      return { status: 201, body: '', headers: { 'x-amz-checksum': sum, 'x-amz-checksum-algorithm': 'SHA256' } };
-    }
-    if (Number(request.headers['x-amz-changedblockscount']) !== snapshot.blocks.size) {
-      return { status: 400, body: '{"Message":"ChangedBlocksCount"}', headers: ebsError('ValidationException') };
-    }
-    snapshot.pending = this.pending_polls;
-    return this.#forward(request, body);
-  }
-
-  async #startSnapshot(request: IncomingMessage, body: Buffer): Promise<Answer> {
-    const order = JSON.parse(body.toString()) as {
-      ClientToken: string;
-      VolumeSize: number;
-      Tags?: { Key: string; Value: string }[];
-    };
-    const known = [...this.snapshots].find(([, { token }]) => token === order.ClientToken);
-    if (known) {
-      return {
-        status: 201,
-        body: JSON.stringify({
-          SnapshotId: known[0],
-          BlockSize: BLOCK,
-          Status: 'pending',
-          VolumeSize: order.VolumeSize,
-        }),
-      };
-    }
-    const answer = await this.#forward(request, body);
-    const made = JSON.parse(answer.body) as { SnapshotId: string };
-    const path = join(this.dir, `${made.SnapshotId}.raw`);
-    const file = await open(path, 'w');
-    await file.truncate(order.VolumeSize * 2 ** 30);
-    await file.close();
-    this.snapshots.set(made.SnapshotId, {
-      token: order.ClientToken,
-      path,
-      blocks: new Set(),
-      bytes: 0,
-      pending: Infinity,
-    });
-    const tags = (order.Tags ?? []).map(
-      (tag, n) =>
-        `&Tag.${String(n + 1)}.Key=${encodeURIComponent(tag.Key)}&Tag.${String(n + 1)}.Value=${encodeURIComponent(tag.Value)}`,
-    );
-    await this.#moto2(`Action=CreateTags&Version=2016-11-15&ResourceId.1=${made.SnapshotId}${tags.join('')}`);
-    // moto makes a volume to take the snapshot of, which EBS does not.
-    const told = await this.#moto2(`Action=DescribeSnapshots&Version=2016-11-15&SnapshotId.1=${made.SnapshotId}`);
-    const volume = /<volumeId>(vol-\w+)/.exec(told)?.[1] ?? '';
-    await this.deleteVolume(volume);
-    return { status: 201, body: JSON.stringify({ ...made, BlockSize: BLOCK }) };
   }
 
   async #ec2(request: IncomingMessage, action: string, form: URLSearchParams, body: Buffer): Promise<Answer> {
@@ -323,21 +189,19 @@ export class AwsPeer {
     if (action === 'DeleteSnapshot') {
       const used = [...this.images.values()].some(({ snapshot }) => snapshot === first);
       if (used) return xmlError('InvalidSnapshot.InUse', 400);
-      const snapshot = this.snapshots.get(first);
-      if (snapshot) await rm(snapshot.path, { force: true });
-      this.snapshots.delete(first);
+      await this.#ebs.remove(first);
     }
     if (action === 'DeregisterImage') this.images.delete(first);
     if (action === 'TerminateInstances') {
       const ids = [...form].flatMap(([name, value]) => (name.startsWith('InstanceId.') ? [value] : []));
       const machines = ids.flatMap((id) => this.instances.get(id)?.machine ?? []);
-      const answer = await this.#forward(request, body);
+      const answer = await this.moto.forward(request, body);
       await Promise.all(machines.map((machine) => machine.powerOff()));
       return answer;
     }
-    const answer = await this.#forward(request, body);
+    const answer = await this.moto.forward(request, body);
     if (action === 'DescribeInstances') return { ...answer, body: this.#asTheyAre(answer.body) };
-    if (action === 'DescribeSnapshots') return { ...answer, body: this.#stillPending(answer.body) };
+    if (action === 'DescribeSnapshots') return { ...answer, body: this.#ebs.stillPending(answer.body) };
     return answer;
   }
 
@@ -347,14 +211,14 @@ export class AwsPeer {
       return xmlError('InvalidAMIName.Duplicate', 400);
     const snapshot = form.get('BlockDeviceMapping.1.Ebs.SnapshotId') ?? '';
     if ((this.snapshots.get(snapshot)?.pending ?? 1) > 0) return xmlError('InvalidParameterValue', 400);
-    const answer = await this.#forward(request, body);
+    const answer = await this.moto.forward(request, body);
     const id = /<imageId>(ami-\w+)/.exec(answer.body)?.[1] ?? '';
     this.images.set(id, { name, snapshot });
     const tags = [...form].flatMap(([key, value]) => {
-      const match = /^TagSpecification\.1\.Tag\.(\d+)\.(Key|Value)$/.exec(key);
-      return match ? [`&Tag.${match[1] ?? ''}.${match[2] ?? ''}=${encodeURIComponent(value)}`] : [];
+      const n = /^TagSpecification\.1\.Tag\.(\d+)\.Key$/.exec(key)?.[1];
+      return n === undefined ? [] : [{ Key: value, Value: form.get(`TagSpecification.1.Tag.${n}.Value`) ?? '' }];
     });
-    await this.#moto2(`Action=CreateTags&Version=2016-11-15&ResourceId.1=${id}${tags.join('')}`);
+    await this.moto.tag(id, tags);
     return answer;
   }
 
@@ -362,7 +226,7 @@ export class AwsPeer {
     const token = form.get('ClientToken') ?? '';
     const known = [...this.instances].find(([, instance]) => instance.token === token);
     if (known) {
-      const answer = await this.#moto2(`Action=DescribeInstances&Version=2016-11-15&InstanceId.1=${known[0]}`);
+      const answer = await this.moto.ask('DescribeInstances', { 'InstanceId.1': known[0] });
       const item = /<reservationSet>\s*<item>([\s\S]*)<\/item>\s*<\/reservationSet>/.exec(answer)?.[1] ?? '';
       return {
         status: 200,
@@ -372,7 +236,7 @@ export class AwsPeer {
         ),
       };
     }
-    const answer = await this.#forward(request, body);
+    const answer = await this.moto.forward(request, body);
     const id = /<instanceId>(i-\w+)/.exec(answer.body)?.[1];
     const image = this.images.get(form.get('ImageId') ?? '');
     if (id === undefined || !image) return answer;
@@ -404,9 +268,8 @@ export class AwsPeer {
   }
 
   async #terminate(ids: string[]): Promise<void> {
-    await this.#moto2(
-      `Action=TerminateInstances&Version=2016-11-15${ids.map((id, n) => `&InstanceId.${String(n + 1)}=${id}`).join('')}`,
-    );
+    const words = Object.fromEntries(ids.map((id, n) => [`InstanceId.${String(n + 1)}`, id]));
+    await this.moto.ask('TerminateInstances', words);
     await Promise.all(ids.map(async (id) => this.instances.get(id)?.machine?.powerOff()));
   }
 
@@ -441,43 +304,4 @@ export class AwsPeer {
     const born = this.instances.get(/<instanceId>(i-\w+)</.exec(item)?.[1] ?? '')?.born ?? 0;
     return Date.now() - born < this.hidden_ms;
   }
-
-  #stillPending(xml: string): string {
-    return xml.replace(/<snapshotId>(snap-\w+)<\/snapshotId>[\s\S]*?<status>\w+<\/status>/g, (text, id: string) => {
-      const snapshot = this.snapshots.get(id);
-      if (!snapshot || snapshot.pending <= 0) return text;
-      snapshot.pending--;
-      return text.replace(/<status>\w+</, '<status>pending<');
-    });
-  }
-}
-
-interface Answer {
-  status: number;
-  body: string;
-  headers?: Record<string, string>;
-}
-
-const BLOCK = 524_288;
-
-function ebsAction({ method, url = '' }: IncomingMessage): string {
-  if (method === 'POST') return url.includes('/completion/') ? 'CompleteSnapshot' : 'StartSnapshot';
-  return method === 'PUT' ? 'PutSnapshotBlock' : 'ListSnapshotBlocks';
-}
-
-const ebsError = (name: string): Record<string, string> => ({
-  'content-type': 'application/json',
-  'x-amzn-errortype': name,
-});
-
-function xmlError(code: string, status: number): Answer {
-  return {
-    status,
-    body: `<?xml version="1.0"?><Response><Errors><Error><Code>${code}</Code><Message>${code} for a test</Message></Error></Errors><RequestID>x</RequestID></Response>`,
-  };
-}
-
-function refuse(response: ServerResponse, ebs: boolean, code: string, status: number): void {
-  if (ebs) response.writeHead(status, ebsError(code)).end(JSON.stringify({ message: `${code} for a test` }));
-  else response.writeHead(status, { 'content-type': 'text/xml' }).end(xmlError(code, status).body);
 }

@@ -36,8 +36,7 @@ describePeer('aws, calls that fail', ['moto'], () => {
     peer.hidden_ms = 0;
   });
   afterAll(async () => {
-    await peer.close();
-    await stand.close();
+    await stand.close(peer);
   });
 
   /** Our object over the same state, as after a restart. */

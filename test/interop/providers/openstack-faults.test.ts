@@ -36,8 +36,7 @@ afterEach(() => {
   peer.glance.quota = Infinity;
 });
 afterAll(async () => {
-  await peer.close();
-  await stand.close();
+  await stand.close(peer);
 });
 
 const config = (more: Partial<OpenStackConfig> = {}): Promise<OpenStackConfig> => cloudConfig(stand.dir, peer, more);

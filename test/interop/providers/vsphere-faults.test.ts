@@ -33,8 +33,7 @@ describePeer('vsphere, calls that fail', ['vcsim'], () => {
     peer.fault = () => undefined;
   });
   afterAll(async () => {
-    await peer.close();
-    await stand.close();
+    await stand.close(peer);
   });
 
   /** Our object over the same state, as after a restart. */

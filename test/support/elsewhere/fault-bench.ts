@@ -49,8 +49,10 @@ export class FaultBench {
     this.#providers.at(-1)?.close();
   }
 
-  async close(): Promise<void> {
+  /** The providers first: they ask the peer as long as they live. */
+  async close(peer: { close(): Promise<void> }): Promise<void> {
     for (const provider of this.#providers) provider.close();
+    await peer.close();
     await this.bench.close();
     await rm(this.top, { recursive: true, force: true });
   }
