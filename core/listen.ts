@@ -1,5 +1,5 @@
 import type { Server as HttpServer } from 'node:http';
-import type { AddressInfo, Server } from 'node:net';
+import type { AddressInfo, Server, Socket } from 'node:net';
 import { messageOf, UnikError, type ErrorCode } from './errors.js';
 
 interface Place {
@@ -33,6 +33,8 @@ export function originOf(scheme: 'http' | 'https', { host, port }: Place): strin
 export function closeNow(server: HttpServer): Promise<void> {
   return new Promise((resolve) => {
     server.close(() => resolve());
+    // Who is still shaking hands is none of its connections yet: it would be served, and hold it open.
+    server.on('secureConnection', (socket: Socket) => socket.destroy());
     server.closeAllConnections();
   });
 }

@@ -1,8 +1,8 @@
 /** The two doors of a cell, both with mutual TLS: for Diego, and for the host's own drain script (rep `routes.go`). */
 import express, { type ErrorRequestHandler, type Express } from 'express';
-import { createServer, type Server } from 'node:https';
+import { createServer } from 'node:https';
 import { messageOf, UnikError } from '../../core/errors.js';
-import { listenOn } from '../../core/listen.js';
+import { closeNow, listenOn } from '../../core/listen.js';
 import type { TlsIdentity } from '../../core/tls.js';
 import { cancelTask } from './cancel-task.js';
 import { evacuate } from './evacuate.js';
@@ -73,7 +73,7 @@ export async function serve({ routes, face, tls, host, port, patience = PATIENCE
   server.on('tlsClientError', (err, socket) => {
     face.log.debug({ reason: messageOf(err), peer: socket.remoteAddress }, 'rep.tls-refused');
   });
-  return { port: await listenOn(server, { host, port }), close: () => closeServer(server) };
+  return { port: await listenOn(server, { host, port }), close: () => closeNow(server) };
 }
 
 export interface Served {
@@ -115,11 +115,4 @@ function statusOf(err: unknown): { status: number; code: string } {
   const status = typeof err === 'object' && err !== null && 'status' in err ? err.status : undefined;
   if (typeof status === 'number' && status >= 400 && status < 500) return { status, code: 'bad_request' };
   return { status: 500, code: 'internal' };
-}
-
-async function closeServer(server: Server): Promise<void> {
-  await new Promise<void>((resolve) => {
-    server.close(() => resolve());
-    server.closeAllConnections();
-  });
 }
