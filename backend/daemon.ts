@@ -2,6 +2,7 @@ import type { Server } from 'node:http';
 import { chmod, mkdir, rm } from 'node:fs/promises';
 import { toUnikError } from '../core/errors.js';
 import { homePaths } from '../core/home.js';
+import { closeNow } from '../core/listen.js';
 import type { Log } from '../core/log.js';
 import { createHandlers } from './api/handlers/all.js';
 import type { Parts } from './api/parts.js';
@@ -47,7 +48,7 @@ export async function startDaemon({ config, log, makeParts }: DaemonDeps): Promi
     log.info({ owner: config.owner, home: config.home }, 'daemon.ready');
 
     const close = async (): Promise<void> => {
-      await closeServers(servers);
+      await Promise.all(servers.map(closeNow));
       await parts.apps.close();
       await parts.executor.close();
       await parts.close();
@@ -57,7 +58,7 @@ export async function startDaemon({ config, log, makeParts }: DaemonDeps): Promi
     };
     return { shutdown, close };
   } catch (err) {
-    await closeServers(servers);
+    await Promise.all(servers.map(closeNow));
     await unlock();
     throw err;
   }
@@ -79,17 +80,4 @@ async function clean(parts: Parts, log: Log): Promise<void> {
   } catch (err) {
     log.warn({ err: toUnikError(err) }, 'gc.failed');
   }
-}
-
-async function closeServers(servers: readonly Server[]): Promise<void> {
-  await Promise.all(
-    servers.map(
-      (server) =>
-        new Promise<void>((resolve) => {
-          server.close(() => resolve());
-          // Followers of logs would keep it open for ever; replies under way were sent before.
-          server.closeAllConnections();
-        }),
-    ),
-  );
 }

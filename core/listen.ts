@@ -29,7 +29,7 @@ export function originOf(scheme: 'http' | 'https', { host, port }: Place): strin
   return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
-/** Ends at once, whoever is being answered. */
+/** Ends at once, whoever is being answered: followers of logs would keep it open for ever. */
 export function closeNow(server: HttpServer): Promise<void> {
   return new Promise((resolve) => {
     server.close(() => resolve());
