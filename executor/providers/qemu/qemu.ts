@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { join } from 'node:path';
+import { abortable } from '../../../core/abortable.js';
 import type { Clock } from '../../../core/clock.js';
 import { toUnikError, UnikError } from '../../../core/errors.js';
 import type { Log } from '../../../core/log.js';
@@ -333,19 +334,4 @@ export class QemuProvider implements Provider {
     this.#live.set(record.key, live);
     return live;
   }
-}
-
-/** What `promise` gives, or the signal's reason, whichever is first. */
-function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => {
-      reject(signal.reason as Error);
-    };
-    signal.addEventListener('abort', abort, { once: true });
-    if (signal.aborted) abort();
-    // Also when the signal came first, so that a failure nobody waits for any more is not taken for a forgotten one.
-    promise.then(resolve, reject).finally(() => {
-      signal.removeEventListener('abort', abort);
-    });
-  });
 }

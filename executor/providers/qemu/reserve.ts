@@ -1,3 +1,4 @@
+import { Turns } from '../../../core/turns.js';
 import type { MachineSpec } from '../provider.js';
 import { choosePorts, freeSlot } from './allocate.js';
 import { claimSlot } from './claim.js';
@@ -13,7 +14,7 @@ export interface Reserved {
 
 /** Picks slots and ports, one start at a time, and notes them: whatever happens next can be found and cleared away. */
 export class Reservations {
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
 
   constructor(
     private readonly machines: Machines,
@@ -23,9 +24,7 @@ export class Reservations {
 
   /** Throws insufficient_machines, port_taken. */
   take(spec: MachineSpec, folder: MachineFolder, accelerator: MachineRecord['accelerator']): Promise<Reserved> {
-    const result = this.#turn.then(() => this.#take(spec, folder, accelerator));
-    this.#turn = result.catch(() => undefined);
-    return result;
+    return this.#turns.take(() => this.#take(spec, folder, accelerator));
   }
 
   async #take(spec: MachineSpec, folder: MachineFolder, accelerator: MachineRecord['accelerator']): Promise<Reserved> {
